@@ -1,0 +1,32 @@
+//! Which operation a request is, and whether its caller may do it.
+
+mod path;
+mod roles;
+
+pub use path::{AmbiguousPath, CanonicalPath, PathPattern};
+pub use roles::{Denied, Permit, RequiredRoles};
+
+/// Which requests an operation is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matcher {
+    /// The methods, none of them for all.
+    pub methods: Vec<String>,
+    /// The path.
+    pub path: PathPattern,
+}
+
+impl Matcher {
+    /// Whether a request is this operation. Methods are case-sensitive (RFC 9110, section 9.1).
+    pub fn matches(&self, method: &str, path: &CanonicalPath<'_>) -> bool {
+        (self.methods.is_empty() || self.methods.iter().any(|candidate| candidate == method))
+            && self.path.matches(path)
+    }
+
+    /// Whether every request that `other` matches is matched by this one.
+    pub fn covers(&self, other: &Self) -> bool {
+        let methods = self.methods.is_empty()
+            || (!other.methods.is_empty()
+                && other.methods.iter().all(|method| self.methods.contains(method)));
+        methods && self.path.covers(&other.path)
+    }
+}

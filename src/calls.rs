@@ -1,0 +1,296 @@
+//! Requests to other servers: what they are, how they end, and how long to wait before the next one.
+//!
+//! The core never sends anything. It hands out a [`Call`] and is told its [`Outcome`] later.
+
+use std::time::Duration;
+
+use crate::fingerprint::Fingerprint;
+use crate::time::{Monotonic, Now, UnixTime};
+
+/// How long a call may take.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest answer that is read; more is a failure.
+pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// A call's number, unique within a VM's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// What a call is for: the record that its outcome belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Keys of an issuer ([`crate::keys`]).
+    Keys(Fingerprint),
+    /// An outbound token ([`crate::tokens`]).
+    Token(Fingerprint),
+}
+
+/// An absolute `http` or `https` URL in the parts that a request needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// Whether the scheme is `https`.
+    pub https: bool,
+    /// Host and, where given, port: the request's `:authority`.
+    pub authority: String,
+    /// Path and query, beginning with `/`.
+    pub path: String,
+}
+
+impl Url {
+    /// Reads an absolute URL without user information or fragment (RFC 3986).
+    pub fn parse(text: &str) -> Option<Self> {
+        let uri: http::Uri = text.parse().ok()?;
+        let https = match uri.scheme_str()? {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let authority = uri.authority()?.as_str();
+        if authority.contains('@') || text.contains('#') || uri.host()?.is_empty() {
+            return None;
+        }
+        Some(Self {
+            https,
+            authority: authority.to_ascii_lowercase(),
+            path: uri.path_and_query()?.as_str().to_owned(),
+        })
+    }
+
+    /// The value of `:scheme`.
+    pub const fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
+    }
+}
+
+/// A request to another server. The URL says whom it is for; Envoy's cluster says where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The number that its outcome carries.
+    pub id: CallId,
+    /// The record that it is for.
+    pub purpose: Purpose,
+    /// Envoy's cluster.
+    pub cluster: String,
+    /// The method: `GET` or `POST`.
+    pub method: &'static str,
+    /// The logical URL.
+    pub url: Url,
+    /// Headers beside the pseudo headers.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// The request of a record, before it has a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRequest {
+    /// Envoy's cluster.
+    pub cluster: String,
+    /// The method: `GET` or `POST`.
+    pub method: &'static str,
+    /// The logical URL.
+    pub url: Url,
+    /// Headers beside the pseudo headers.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// How a call ended.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server, or Envoy in its place (503, 504), answered.
+    Answer(Answer),
+    /// There is no answer: reset, too large, or never sent.
+    NoAnswer,
+}
+
+/// An answer. Its body may hold a token, so `Debug` does not print it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// `Retry-After` (RFC 9110, section 10.2.3), where present and text.
+    pub retry_after: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Why a call did not bring what it was made for. Counted and logged; the answer's text never is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum CallFailure {
+    /// The call could not be sent: no such cluster, or none of its hosts is healthy.
+    #[error("the call could not be sent (does the cluster exist?)")]
+    NotSent,
+    /// No answer came: a reset, or an answer over [`MAX_ANSWER_BYTES`].
+    #[error("no answer (reset, or larger than 256 KiB)")]
+    NoAnswer,
+    /// The answer's status was not 200. Envoy itself answers 503 for an unreachable host and 504 after
+    /// [`CALL_TIMEOUT`].
+    #[error("status {0}")]
+    Status(u16),
+    /// The body was not what was asked for.
+    #[error("an answer that cannot be used: {0}")]
+    Unusable(Unusable),
+    /// Another VM of this Envoy made the call; its log has the reason.
+    #[error("a failure in another worker")]
+    Elsewhere,
+}
+
+/// What is wrong with an answer of status 200.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Unusable {
+    /// Not a JSON object with the members that are asked for.
+    #[error("not the JSON that is asked for")]
+    NotTheJson,
+    /// A token that cannot stand in a header, or none.
+    #[error("no token, or one that cannot stand in a header")]
+    NoToken,
+    /// Nothing says when the token ends, or it has ended.
+    #[error("no end of the token's life, or one in the past")]
+    NoExpiry,
+    /// A token whose `token_type` is not `Bearer`.
+    #[error("a token_type other than Bearer")]
+    TokenType,
+    /// The discovery document names a `jwks_uri` that is not `https`, or on a host that is not configured.
+    #[error("a jwks_uri on a host that is not configured")]
+    JwksUri,
+    /// The endpoint gave the token that is held already, or one that ends no later.
+    #[error("a token no fresher than the one that is held")]
+    NotFresher,
+    /// Not one key that can be used.
+    #[error("no key that can be used")]
+    NoKeys,
+}
+
+impl CallFailure {
+    /// The stable code, for counters and log lines.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::NoAnswer => "no_answer",
+            Self::Status(_) => "status",
+            Self::Unusable(_) => "unusable",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+
+    /// Whether trying again soon is pointless: the request itself is at fault.
+    pub const fn is_permanent(self) -> bool {
+        matches!(self, Self::Status(400 | 401 | 403 | 405))
+    }
+}
+
+/// The wait before the next try after `failures` failures in a row, while nothing usable is at hand.
+///
+/// Three quick tries, then doubling to 30 s; IMDS's own outages heal in seconds to 70 s. A permanent fault
+/// waits 60 s. `jitter` (0 to 255) makes it up to a fifth longer, so that many VMs do not call in step.
+pub fn back_off(failures: u32, failure: CallFailure, jitter: u8) -> Duration {
+    if failure.is_permanent() {
+        return Duration::from_secs(60);
+    }
+    let base = match failures {
+        0 | 1 => 800,
+        2 => 1_500,
+        3 => 3_000,
+        4 => 6_000,
+        5 => 12_000,
+        6 => 24_000,
+        _ => 30_000,
+    };
+    let longer = u64::from(jitter).saturating_mul(base / 5) / 255;
+    Duration::from_millis(u64::saturating_add(base, longer).min(30_000))
+}
+
+/// Failures after which a request no longer waits: the quick tries are over.
+pub const QUICK_TRIES: u32 = 3;
+
+/// How long `Retry-After` asks to wait, in seconds or as a date (RFC 9110, section 10.2.3); at most an hour.
+pub fn retry_after(value: &str, now: UnixTime) -> Option<Duration> {
+    let wait = value.trim().parse().map(Duration::from_secs).ok().or_else(|| {
+        let date = httpdate::parse_http_date(value).ok()?;
+        let seconds = date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
+        Some(now.until(UnixTime::from_seconds(seconds)))
+    })?;
+    Some(wait.min(Duration::from_secs(3_600)))
+}
+
+/// When the next try may be made after `failure`, obeying `Retry-After`.
+pub fn next_try(failures: u32, failure: CallFailure, asked: Option<&str>, now: Now, jitter: u8) -> Monotonic {
+    let asked = asked.and_then(|value| retry_after(value, now.wall)).unwrap_or_default();
+    now.monotonic.after(back_off(failures, failure, jitter).max(asked))
+}
+
+/// A source of small variations, so that VMs do not act in step. Not for secrets (SplitMix64).
+#[derive(Clone, Debug)]
+pub struct Jitter(u64);
+
+impl Jitter {
+    /// A sequence that `seed` determines.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub const fn next(&mut self) -> u8 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z >> 56) as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn an_absolute_url_is_taken_apart() {
+        let url = Url::parse("https://IdP.example:8443/.well-known/x?y=1").unwrap();
+        assert_eq!(
+            (url.https, url.authority.as_str(), url.path.as_str()),
+            (true, "idp.example:8443", "/.well-known/x?y=1")
+        );
+        assert_eq!(Url::parse("http://169.254.169.254").unwrap().path, "/");
+    }
+
+    #[test]
+    fn what_is_not_an_absolute_http_url_is_refused() {
+        for text in [
+            "",
+            "/path",
+            "ftp://x/",
+            "https://",
+            "https:///x",
+            "https://u:p@x/",
+            "https://x/#f",
+            "https://x y/",
+        ] {
+            assert_eq!(Url::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn back_off_grows_to_thirty_seconds_and_a_permanent_fault_waits_a_minute() {
+        let waits: Vec<_> = (1..10).map(|n| back_off(n, CallFailure::Status(500), 0).as_millis()).collect();
+        assert_eq!(waits, [800, 1_500, 3_000, 6_000, 12_000, 24_000, 30_000, 30_000, 30_000]);
+        assert_eq!(back_off(1, CallFailure::Status(400), 0), Duration::from_secs(60));
+        for jitter in 0..=255 {
+            let wait = back_off(1, CallFailure::NoAnswer, jitter).as_millis();
+            assert!((800..=960).contains(&wait), "{wait}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_at_most_an_hour() {
+        let now = UnixTime::from_seconds(784_111_770);
+        assert_eq!(retry_after("7", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("86400", now), Some(Duration::from_secs(3_600)));
+        assert_eq!(retry_after("Sat, 05 Nov 1994 08:49:37 GMT", now), Some(Duration::ZERO));
+        for value in ["", "-1", "soon"] {
+            assert_eq!(retry_after(value, now), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! From what is written to what holds: names resolved, defaults applied, every value checked.
+//!
+//! Compilation goes on after a fault, so that one look at the log shows all of them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::fault::{Fault, FaultKind, Path};
+use super::raw;
+use super::{Attachment, Audiences, Configuration, Inbound, OnFailure, Operation, Validate};
+use crate::access::{Matcher, PathPattern, RequiredRoles};
+use crate::calls::Url;
+use crate::jwt::{Algorithm, TimeRules};
+use crate::tokens::{Imds, ImdsIdentity};
+use crate::{keys, tokens};
+
+pub(super) fn compile(raw: raw::Configuration) -> Result<Configuration, Vec<Fault>> {
+    let mut compiler = Compiler::default();
+    let configuration = compiler.configuration(raw);
+    match configuration {
+        Some(configuration) if compiler.faults.is_empty() => Ok(configuration),
+        _ => Err(compiler.faults),
+    }
+}
+
+/// What has been compiled so far, and the faults met on the way. A step that meets a fault returns `None`.
+#[derive(Default)]
+struct Compiler {
+    faults: Vec<Fault>,
+    issuers: BTreeMap<String, Option<Rc<keys::Definition>>>,
+    identities: BTreeMap<String, Option<Imds>>,
+}
+
+impl Compiler {
+    fn fault<T>(&mut self, path: &Path, kind: FaultKind) -> Option<T> {
+        self.faults.push(Fault::new(path.clone(), kind));
+        None
+    }
+
+    fn not_exactly_one<T>(&mut self, path: &Path, kinds: &[&str]) -> Option<T> {
+        self.fault(path, FaultKind::NotExactlyOne(kinds.iter().map(|kind| (*kind).to_owned()).collect()))
+    }
+
+    fn configuration(&mut self, raw: raw::Configuration) -> Option<Configuration> {
+        let root = Path::root();
+        for (name, issuer) in raw.issuers {
+            let path = root.member("issuers").member(&name);
+            let issuer = self.issuer(&path, &name, issuer).map(Rc::new);
+            self.issuers.insert(name, issuer);
+        }
+        for (name, identity) in raw.identities {
+            let path = root.member("identities").member(&name);
+            let identity = self.identity(&path, identity);
+            self.identities.insert(name, identity);
+        }
+        let defaults = raw.defaults.and_then(|defaults| defaults.validate).unwrap_or_default();
+        self.check_validate(&root.member("defaults").member("validate"), &defaults);
+        let on_failure = self.on_failure(&root.member("on_failure"), raw.on_failure);
+        let wait = self.wait(&root.member("wait"), raw.wait.as_deref());
+        let operations = self.operations(&root.member("operations"), raw.operations, &defaults);
+        Some(Configuration {
+            operations: operations?,
+            issuers: self.issuers.values().flatten().cloned().collect(),
+            on_failure: on_failure?,
+            wait: wait?,
+            shared_cache: raw.shared_cache.map(|switch| switch.0),
+        })
+    }
+
+    fn issuer(&mut self, path: &Path, name: &str, raw: raw::Issuer) -> Option<keys::Definition> {
+        let hosts = self.hosts(&path.member("hosts"), raw.hosts);
+        let algorithms = self.algorithms(&path.member("algorithms"), raw.algorithms.as_deref());
+        let (discovery, cluster, tenant) = match (raw.entra, raw.discovery, raw.cluster) {
+            (Some(entra), None, None) => {
+                let path = path.member("entra");
+                let tenant = self.guid(&path.member("tenant"), &entra.tenant);
+                let cluster = self.text(&path.member("cluster"), entra.cluster);
+                let tenant = tenant?;
+                let host = login_host(entra.cloud.unwrap_or_default());
+                let discovery = Url {
+                    https: true,
+                    authority: host.to_owned(),
+                    path: format!("/{tenant}/v2.0/.well-known/openid-configuration"),
+                };
+                (discovery, cluster?, Some(tenant))
+            }
+            (None, Some(discovery), Some(cluster)) => {
+                let url = self.https_url(&path.member("discovery"), &discovery);
+                (url?, self.text(&path.member("cluster"), cluster)?, None)
+            }
+            (None, Some(_), None) => return self.fault(path, FaultKind::MissingField("cluster".to_owned())),
+            _ => return self.not_exactly_one(path, &["entra", "discovery (with cluster)"]),
+        };
+        Some(keys::Definition::new(name, discovery, cluster, algorithms?, hosts?, tenant))
+    }
+
+    fn hosts(&mut self, path: &Path, raw: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+        let mut hosts = BTreeMap::new();
+        for (host, cluster) in raw {
+            let cluster = self.text(&path.member(&host), cluster)?;
+            hosts.insert(host.to_ascii_lowercase(), cluster);
+        }
+        Some(hosts)
+    }
+
+    fn algorithms(&mut self, path: &Path, raw: Option<&[String]>) -> Option<Vec<Algorithm>> {
+        let Some(names) = raw else { return Some(vec![Algorithm::Rs256]) };
+        if names.is_empty() {
+            return self.fault(path, FaultKind::Empty("leave it out for RS256"));
+        }
+        let mut algorithms = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            let Some(algorithm) = Algorithm::from_name(name) else {
+                let expected = Algorithm::ALL.iter().map(|known| known.name().to_owned()).collect();
+                return self
+                    .fault(&path.item(index), FaultKind::UnknownWord { word: name.clone(), expected });
+            };
+            algorithms.push(algorithm);
+        }
+        algorithms.sort_unstable();
+        algorithms.dedup();
+        Some(algorithms)
+    }
+
+    fn identity(&mut self, path: &Path, raw: raw::Identity) -> Option<Imds> {
+        let Some(raw) = raw.managed_identity else {
+            return self.fault(path, FaultKind::MissingField("managed_identity".to_owned()));
+        };
+        let path = path.member("managed_identity");
+        let raw::ManagedIdentitySource::Imds = raw.source;
+        let cluster = self.text(&path.member("cluster"), raw.cluster);
+        let identity = match (raw.client_id, raw.object_id, raw.resource_id) {
+            (None, None, None) => Some(ImdsIdentity::SystemAssigned),
+            (Some(id), None, None) => self.text(&path.member("client_id"), id).map(ImdsIdentity::ClientId),
+            (None, Some(id), None) => self.text(&path.member("object_id"), id).map(ImdsIdentity::ObjectId),
+            (None, None, Some(id)) => {
+                self.text(&path.member("resource_id"), id).map(ImdsIdentity::ResourceId)
+            }
+            _ => self.not_exactly_one(&path, &["client_id", "object_id", "resource_id"]),
+        };
+        Some(Imds { cluster: cluster?, identity: identity? })
+    }
+
+    fn operations(
+        &mut self,
+        path: &Path,
+        raw: Vec<raw::Operation>,
+        defaults: &raw::Validate,
+    ) -> Option<Vec<Operation>> {
+        if raw.is_empty() {
+            return self
+                .fault(path, FaultKind::Empty("without an operation every request is refused with 404"));
+        }
+        let mut operations: Vec<Option<Operation>> = Vec::new();
+        for (index, raw) in raw.into_iter().enumerate() {
+            let path = path.item(index);
+            let operation = self.operation(&path, raw, defaults);
+            let shadow = operation.as_ref().and_then(|operation| {
+                operations.iter().position(|earlier| {
+                    earlier.as_ref().is_some_and(|earlier| earlier.matcher.covers(&operation.matcher))
+                })
+            });
+            if let Some(by) = shadow {
+                self.fault::<()>(&path.member("match"), FaultKind::Shadowed { by });
+            }
+            operations.push(operation);
+        }
+        operations.into_iter().collect()
+    }
+
+    fn operation(&mut self, path: &Path, raw: raw::Operation, defaults: &raw::Validate) -> Option<Operation> {
+        let matcher = self.matcher(&path.member("match"), raw.matches);
+        let inbound = match (raw.anonymous, raw.validate) {
+            (true, None) => Some(Inbound::Anonymous),
+            (true, Some(_)) => {
+                let why = "`anonymous: true` asks for no token, so `validate` beside it would be ignored; remove one";
+                self.fault(&path.member("validate"), FaultKind::Invalid(why))
+            }
+            (false, own) => self
+                .validate(&path.member("validate"), own.unwrap_or_default(), defaults)
+                .map(Inbound::Validate),
+        };
+        let attachments = self.attachments(&path.member("attach"), raw.attach);
+        Some(Operation { matcher: matcher?, inbound: inbound?, attachments: attachments? })
+    }
+
+    fn matcher(&mut self, path: &Path, raw: raw::Match) -> Option<Matcher> {
+        let methods = self.methods(&path.member("methods"), raw.methods);
+        let path = path.member("path");
+        let (path, pattern) = match (&raw.path.exact, &raw.path.prefix) {
+            (Some(text), None) => (path.member("exact"), PathPattern::exact(text)),
+            (None, Some(text)) => (path.member("prefix"), PathPattern::prefix(text)),
+            _ => return self.not_exactly_one(&path, &["exact", "prefix"]),
+        };
+        let pattern = pattern.ok().or_else(|| {
+            let why = "no request reaches this path: it must begin with `/` and may not hold a query, `;`, `\\`, \
+                       an empty or dot segment, or an encoded delimiter";
+            self.fault(&path, FaultKind::Invalid(why))
+        });
+        Some(Matcher { methods: methods?, path: pattern? })
+    }
+
+    fn methods(&mut self, path: &Path, raw: Option<Vec<String>>) -> Option<Vec<String>> {
+        let Some(methods) = raw else { return Some(Vec::new()) };
+        if methods.is_empty() {
+            return self.fault(path, FaultKind::Empty("leave it out for every method"));
+        }
+        for (index, method) in methods.iter().enumerate() {
+            self.method(&path.item(index), method)?;
+        }
+        Some(methods)
+    }
+
+    fn method(&mut self, path: &Path, method: &str) -> Option<()> {
+        let upper = method.bytes().all(|byte| !byte.is_ascii_lowercase());
+        if upper && Method::from_bytes(method.as_bytes()).is_ok() {
+            return Some(());
+        }
+        self.fault(path, FaultKind::Invalid("not a method; methods are written in capitals: `GET`"))
+    }
+
+    /// Faults of `defaults.validate` are reported once, where they stand.
+    fn check_validate(&mut self, path: &Path, raw: &raw::Validate) {
+        if let Some(name) = &raw.issuer {
+            self.named_issuer(&path.member("issuer"), name);
+        }
+        if let Some(audiences) = &raw.audiences {
+            self.audiences(&path.member("audiences"), audiences);
+        }
+        if let Some(roles) = &raw.roles {
+            self.roles(&path.member("roles"), roles);
+        }
+        self.duration(&path.member("clock_skew"), raw.clock_skew.as_deref(), Duration::ZERO);
+    }
+
+    fn validate(&mut self, path: &Path, own: raw::Validate, defaults: &raw::Validate) -> Option<Validate> {
+        self.check_validate(path, &own);
+        let mut silent = Self { issuers: self.issuers.clone(), ..Self::default() };
+        let roles = [defaults.roles.as_ref(), own.roles.as_ref()];
+        let roles: Option<Vec<_>> =
+            roles.into_iter().flatten().map(|roles| silent.roles(path, roles)).collect();
+        let skew = own.clock_skew.as_deref().or(defaults.clock_skew.as_deref());
+        let skew = silent.duration(path, skew, Duration::ZERO);
+        let Some(issuer) = own.issuer.as_ref().or(defaults.issuer.as_ref()) else {
+            return self.fault(path, FaultKind::MissingField("issuer".to_owned()));
+        };
+        let Some(audiences) = own.audiences.as_ref().or(defaults.audiences.as_ref()) else {
+            return self.fault(path, FaultKind::MissingField("audiences".to_owned()));
+        };
+        Some(Validate {
+            issuers: vec![silent.named_issuer(path, issuer)?],
+            audiences: silent.audiences(path, audiences)?,
+            roles: roles?,
+            time: TimeRules {
+                clock_skew: skew?,
+                require_expiration: own.require_expiration.or(defaults.require_expiration).unwrap_or(true),
+            },
+        })
+    }
+
+    fn named_issuer(&mut self, path: &Path, name: &str) -> Option<Rc<keys::Definition>> {
+        match self.issuers.get(name) {
+            Some(issuer) => issuer.clone(),
+            None => {
+                let defined = self.issuers.keys().cloned().collect();
+                self.fault(path, FaultKind::UnknownName { what: "issuer", name: name.to_owned(), defined })
+            }
+        }
+    }
+
+    fn audiences(&mut self, path: &Path, raw: &raw::Audiences) -> Option<Audiences> {
+        match raw {
+            raw::Audiences::Any => Some(Audiences::Any),
+            raw::Audiences::OneOf(list) => {
+                self.words(path, list, "name the audiences, or say `audiences: any`").map(Audiences::OneOf)
+            }
+        }
+    }
+
+    fn roles(&mut self, path: &Path, raw: &raw::Roles) -> Option<RequiredRoles> {
+        const WHY: &str = "name the roles, or leave it out where none is required";
+        match raw {
+            raw::Roles::Same(roles) => self.words(path, roles, WHY).map(RequiredRoles::same),
+            raw::Roles::ByMethod(entries) => {
+                if entries.is_empty() {
+                    return self.fault(path, FaultKind::Empty(WHY));
+                }
+                let mut by_method = BTreeMap::new();
+                let mut otherwise = None;
+                for (method, roles) in entries {
+                    let path = path.member(method);
+                    let roles = self.words(&path, roles, WHY)?;
+                    if method == "*" {
+                        otherwise = Some(roles);
+                    } else {
+                        self.method(&path, method)?;
+                        by_method.insert(method.clone(), roles);
+                    }
+                }
+                Some(RequiredRoles::by_method(by_method, otherwise))
+            }
+        }
+    }
+
+    /// A list with at least one word, none of them empty.
+    fn words(&mut self, path: &Path, words: &[String], why: &'static str) -> Option<Vec<String>> {
+        if words.is_empty() || words.iter().any(String::is_empty) {
+            return self.fault(path, FaultKind::Empty(why));
+        }
+        Some(words.to_vec())
+    }
+
+    fn attachments(&mut self, path: &Path, raw: Option<Vec<raw::Attach>>) -> Option<Vec<Attachment>> {
+        let Some(raw) = raw else { return Some(Vec::new()) };
+        let [raw] = <[raw::Attach; 1]>::try_from(raw)
+            .or_else(|raw| {
+                let kind = match raw.is_empty() {
+                    true => FaultKind::Empty("leave it out where nothing is attached"),
+                    false => {
+                        FaultKind::Invalid("only one token fits into `Authorization`; remove the others")
+                    }
+                };
+                self.fault(path, kind).ok_or(())
+            })
+            .ok()?;
+        let path = path.item(0);
+        let resource = self.text(&path.member("resource"), raw.resource);
+        let source = match self.identities.get(&raw.identity) {
+            Some(identity) => identity.clone(),
+            None => {
+                let defined = self.identities.keys().cloned().collect();
+                let kind = FaultKind::UnknownName { what: "identity", name: raw.identity.clone(), defined };
+                self.fault(&path.member("identity"), kind)
+            }
+        };
+        let token = Rc::new(tokens::Definition::new(&raw.identity, source?, resource?));
+        Some(vec![Attachment { token }])
+    }
+
+    fn on_failure(&mut self, path: &Path, raw: Option<raw::OnFailure>) -> Option<OnFailure> {
+        let raw = raw.unwrap_or_default();
+        let status = self.status(&path.member("status"), raw.status, StatusCode::UNAUTHORIZED)?;
+        let forbidden_status = self.status(&path.member("forbidden_status"), raw.forbidden_status, status)?;
+        Some(OnFailure { status, forbidden_status, message: raw.message })
+    }
+
+    fn status(&mut self, path: &Path, raw: Option<u16>, default: StatusCode) -> Option<StatusCode> {
+        let Some(status) = raw else { return Some(default) };
+        match StatusCode::from_u16(status) {
+            Ok(status) if status.is_client_error() || status.is_server_error() => Some(status),
+            _ => self.fault(path, FaultKind::Invalid("a refusal has a status from 400 to 599")),
+        }
+    }
+
+    fn wait(&mut self, path: &Path, raw: Option<&str>) -> Option<Duration> {
+        let wait = self.duration(path, raw, Duration::from_secs(15))?;
+        if wait.is_zero() || wait > Duration::from_secs(60) {
+            return self.fault(path, FaultKind::Invalid("a request may wait from `1ms` to `60s`"));
+        }
+        Some(wait)
+    }
+
+    fn duration(&mut self, path: &Path, raw: Option<&str>, default: Duration) -> Option<Duration> {
+        let Some(text) = raw else { return Some(default) };
+        duration(text).or_else(|| {
+            self.fault(
+                path,
+                FaultKind::Invalid("not a duration; write a whole number and ms, s, m or h: `30s`"),
+            )
+        })
+    }
+
+    fn https_url(&mut self, path: &Path, text: &str) -> Option<Url> {
+        Url::parse(text)
+            .filter(|url| url.https)
+            .or_else(|| self.fault(path, FaultKind::Invalid("not an https URL (https://host/path)")))
+    }
+
+    fn guid(&mut self, path: &Path, text: &str) -> Option<String> {
+        const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+        let groups = text
+            .split('-')
+            .map(|group| if group.bytes().all(|byte| byte.is_ascii_hexdigit()) { group.len() } else { 0 });
+        if groups.eq(GROUPS) {
+            return Some(text.to_ascii_lowercase());
+        }
+        self.fault(path, FaultKind::Invalid("not a tenant id (a GUID: 00000000-0000-0000-0000-000000000000)"))
+    }
+
+    fn text(&mut self, path: &Path, text: String) -> Option<String> {
+        if text.is_empty() {
+            return self.fault(path, FaultKind::Empty("a name or a value belongs here"));
+        }
+        Some(text)
+    }
+}
+
+const fn login_host(cloud: raw::Cloud) -> &'static str {
+    match cloud {
+        raw::Cloud::Public => "login.microsoftonline.com",
+        raw::Cloud::UsGovernment => "login.microsoftonline.us",
+        raw::Cloud::China => "login.partner.microsoftonline.cn",
+    }
+}
+
+/// A whole number with `ms`, `s`, `m` or `h`.
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok()?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3_600).map(Duration::from_secs),
+        _ => None,
+    }
+}

@@ -1,0 +1,159 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+
+/// A place in the configuration, as a JSON path: `operations[0].match.path`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Path(String);
+
+impl Path {
+    /// The whole configuration.
+    pub const fn root() -> Self {
+        Self(String::new())
+    }
+
+    /// The member `name` of this place.
+    pub fn member(&self, name: &str) -> Self {
+        let plain =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        Self(match (plain, self.0.is_empty()) {
+            (true, true) => name.to_owned(),
+            (true, false) => format!("{}.{name}", self.0),
+            (false, _) => format!("{}[{name:?}]", self.0),
+        })
+    }
+
+    /// The item `index` of this place.
+    pub fn item(&self, index: usize) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "configuration" } else { &self.0 })
+    }
+}
+
+/// One fault in a configuration: the operator's to mend.
+///
+/// No message quotes a value; only names of fields, of kinds and of entries occur in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {kind}")]
+pub struct Fault {
+    /// Where it is.
+    pub path: Path,
+    /// What it is.
+    pub kind: FaultKind,
+}
+
+impl Fault {
+    /// A fault of `kind` at `path`.
+    pub const fn new(path: Path, kind: FaultKind) -> Self {
+        Self { path, kind }
+    }
+}
+
+/// The kinds of faults in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultKind {
+    /// The text is not JSON.
+    #[error("{0}; Gatepass takes one JSON object (in YAML: under `configuration:`)")]
+    NotJson(crate::json::Malformed),
+    /// A field that does not exist.
+    #[error("unknown field `{field}`{}; expected {}", hint(field, expected), list(expected))]
+    UnknownField {
+        /// The field.
+        field: String,
+        /// Those that exist.
+        expected: Vec<String>,
+    },
+    /// A kind or a word that does not exist.
+    #[error("unknown word `{word}`{}; expected {}", hint(word, expected), list(expected))]
+    UnknownWord {
+        /// The word.
+        word: String,
+        /// Those that exist.
+        expected: Vec<String>,
+    },
+    /// A reference to an entry that is not there.
+    #[error("there is no {what} named `{name}`{}; defined: {}", hint(name, defined), list(defined))]
+    UnknownName {
+        /// What is referred to: `issuer`, `identity`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The names that are defined.
+        defined: Vec<String>,
+    },
+    /// A field that must be there.
+    #[error("the field `{0}` is missing")]
+    MissingField(String),
+    /// A value of another type.
+    #[error("expected {expected}, found {found}")]
+    WrongType {
+        /// What belongs here.
+        expected: String,
+        /// What stands here, by type.
+        found: &'static str,
+    },
+    /// An empty list, object or string where something must stand.
+    #[error("this is empty; {0}")]
+    Empty(&'static str),
+    /// More than one kind where one is wanted, or none.
+    #[error("exactly one of {} belongs here", list(.0))]
+    NotExactlyOne(Vec<String>),
+    /// A value of the right type that is not allowed.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// An operation that no request can reach.
+    #[error(
+        "no request reaches this operation: `operations[{by}]` above it takes every one; put the narrower operation first"
+    )]
+    Shadowed {
+        /// The index of the operation that takes all of its requests.
+        by: usize,
+    },
+}
+
+fn list(words: &[String]) -> String {
+    if words.is_empty() {
+        return "none".to_owned();
+    }
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// "did you mean", for a word that is at most two edits (a third of its length) from an expected one.
+fn hint(word: &str, expected: &[String]) -> String {
+    let limit = (word.chars().count() / 3).clamp(1, 2);
+    expected
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| format!(", did you mean `{candidate}`?"))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn a_path_reads_like_the_configuration() {
+        let path = Path::root().member("operations").item(3).member("match").member("a b");
+        assert_eq!(path.to_string(), r#"operations[3].match["a b"]"#);
+        assert_eq!(Path::root().to_string(), "configuration");
+    }
+
+    #[test]
+    fn a_near_miss_is_hinted_at() {
+        let expected = ["audiences".to_owned(), "issuer".to_owned()];
+        assert_eq!(hint("audience", &expected), ", did you mean `audiences`?");
+        assert_eq!(hint("isuser", &expected), ", did you mean `issuer`?");
+        assert_eq!(hint("roles", &expected), "");
+    }
+}

@@ -1,0 +1,129 @@
+//! The operator's configuration: read ([`raw`]), then compiled. A [`Configuration`] that exists is valid.
+
+mod compile;
+mod fault;
+mod protobuf;
+mod raw;
+mod tree;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::access::{Matcher, RequiredRoles};
+use crate::json::Json;
+use crate::jwt::TimeRules;
+use crate::{keys, tokens};
+
+pub use fault::{Fault, FaultKind, Path};
+
+/// A valid configuration.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The operations, first match first.
+    pub operations: Vec<Operation>,
+    /// Every issuer that an operation trusts or that is merely defined.
+    pub issuers: Vec<Rc<keys::Definition>>,
+    /// How refusals look.
+    pub on_failure: OnFailure,
+    /// How long a request waits at the most.
+    pub wait: Duration,
+    /// Whether VMs share tokens although their `vm_id` is empty, or do not although it is set.
+    pub shared_cache: Option<bool>,
+}
+
+/// One operation.
+#[derive(Debug)]
+pub struct Operation {
+    /// Which requests it is.
+    pub matcher: Matcher,
+    /// What it asks of the caller.
+    pub inbound: Inbound,
+    /// Tokens that are put into the request.
+    pub attachments: Vec<Attachment>,
+}
+
+/// What an operation asks of the caller.
+#[derive(Debug)]
+pub enum Inbound {
+    /// Nothing.
+    Anonymous,
+    /// A good token.
+    Validate(Validate),
+}
+
+/// How an inbound token is checked.
+#[derive(Clone, Debug)]
+pub struct Validate {
+    /// The issuers that are trusted, one or more.
+    pub issuers: Vec<Rc<keys::Definition>>,
+    /// The audiences that are accepted.
+    pub audiences: Audiences,
+    /// Roles: each entry must be satisfied.
+    pub roles: Vec<RequiredRoles>,
+    /// How the token's time is looked at.
+    pub time: TimeRules,
+}
+
+/// The audiences that are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audiences {
+    /// Whatever the token says, even nothing.
+    Any,
+    /// At least one of these, compared exactly.
+    OneOf(Vec<String>),
+}
+
+impl Audiences {
+    /// Whether a token for `audiences` is accepted.
+    pub fn accept(&self, audiences: &[String]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(accepted) => audiences.iter().any(|audience| accepted.contains(audience)),
+        }
+    }
+}
+
+/// A token that is put into the request as `Authorization: Bearer`, over whatever the client sent.
+#[derive(Debug)]
+pub struct Attachment {
+    /// Where the token comes from and what it is for.
+    pub token: Rc<tokens::Definition>,
+}
+
+/// How refusals look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnFailure {
+    /// The status of a refused token.
+    pub status: StatusCode,
+    /// The status where a role or claim is missing.
+    pub forbidden_status: StatusCode,
+    /// Replaces the message in the body.
+    pub message: Option<String>,
+}
+
+impl Default for OnFailure {
+    /// API Management's: 401 for everything.
+    fn default() -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, forbidden_status: StatusCode::UNAUTHORIZED, message: None }
+    }
+}
+
+impl Configuration {
+    /// Reads a configuration as Envoy hands it over: JSON text (a `StringValue`), or a `Struct`'s wire form.
+    ///
+    /// # Errors
+    /// What is wrong with it, as far as it could be read: at least one fault.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Fault>> {
+        let tree = Json::parse(bytes).or_else(|error| {
+            let written_as_yaml = protobuf::read_struct(bytes).filter(|_| !bytes.is_empty());
+            written_as_yaml.ok_or_else(|| vec![Fault::new(Path::root(), FaultKind::NotJson(error))])
+        });
+        let raw = tree::read(&tree?).map_err(|fault| vec![fault])?;
+        compile::compile(raw)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::{Audiences, Configuration, Inbound};
+use crate::jwt::Algorithm;
+
+const TENANT: &str = "7f3c9a52-1d0e-4b68-9c47-2a5d8e6b1f90";
+
+/// A configuration with these `operations`, under an issuer, an identity and defaults.
+fn with_operations(operations: &str) -> String {
+    format!(
+        r#"{{"issuers": {{"contoso": {{"entra": {{"tenant": "{TENANT}", "cluster": "login"}}}}}},
+            "identities": {{"gateway": {{"managed_identity": {{"source": "imds", "cluster": "imds"}}}}}},
+            "defaults": {{"validate": {{"issuer": "contoso", "audiences": ["api"]}}}},
+            "operations": {operations}}}"#
+    )
+}
+
+fn with_operation(rest: &str) -> String {
+    with_operations(&format!(r#"[{{"match": {{"path": {{"exact": "/a"}}}}{rest}}}]"#))
+}
+
+fn parse(json: &str) -> Configuration {
+    Configuration::parse(json.as_bytes()).unwrap_or_else(|faults| panic!("{faults:?}"))
+}
+
+fn faults(json: &str) -> Vec<String> {
+    match Configuration::parse(json.as_bytes()) {
+        Ok(_) => panic!("accepted: {json}"),
+        Err(faults) => faults.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn defaults_apply_and_an_operations_fields_replace_them() {
+    let configuration = parse(&with_operations(
+        r#"[{"match": {"path": {"exact": "/a"}}},
+            {"match": {"path": {"exact": "/b"}}, "validate": {"audiences": ["other"], "clock_skew": "2m"}}]"#,
+    ));
+    let validate = |index: usize| match &configuration.operations[index].inbound {
+        Inbound::Validate(validate) => validate.clone(),
+        Inbound::Anonymous => panic!("anonymous"),
+    };
+    assert_eq!(validate(0).audiences, Audiences::OneOf(vec!["api".into()]));
+    assert_eq!(validate(0).time.clock_skew.as_secs(), 0);
+    assert!(validate(0).time.require_expiration);
+    assert_eq!(validate(0).issuers[0].algorithms, [Algorithm::Rs256]);
+    assert_eq!(validate(1).audiences, Audiences::OneOf(vec!["other".into()]));
+    assert_eq!(validate(1).time.clock_skew.as_secs(), 120);
+}
+
+#[test]
+fn roles_of_an_operation_add_to_the_defaults() {
+    let json = with_operation(r#", "validate": {"roles": "Writer"}"#)
+        .replace(r#""audiences": ["api"]"#, r#""audiences": ["api"], "roles": ["Reader"]"#);
+    match &parse(&json).operations[0].inbound {
+        Inbound::Validate(validate) => assert_eq!(validate.roles.len(), 2),
+        Inbound::Anonymous => panic!("anonymous"),
+    }
+}
+
+#[test]
+fn only_anonymous_true_switches_the_check_off() {
+    let inbound = |rest| parse(&with_operation(rest)).operations.remove(0).inbound;
+    assert!(matches!(inbound(r#", "anonymous": true"#), Inbound::Anonymous));
+    assert!(matches!(inbound(r#", "anonymous": false"#), Inbound::Validate(_)));
+    assert!(matches!(inbound(""), Inbound::Validate(_)));
+}
+
+#[test]
+fn equal_definitions_under_two_names_are_one() {
+    let json = with_operation("").replace(
+        r#""issuers": {"#,
+        &format!(
+            r#""issuers": {{"other": {{"entra": {{"tenant": "{}", "cluster": "login"}}}}, "#,
+            TENANT.to_uppercase()
+        ),
+    );
+    let issuers = parse(&json).issuers;
+    assert_eq!(issuers.len(), 2);
+    assert_eq!(issuers[0].fingerprint, issuers[1].fingerprint);
+}
+
+#[test]
+fn a_fault_says_where_it_is_and_what_to_do() {
+    for (json, said) in [
+        ("", "configuration: not JSON, or a member that occurs twice, at line 1, column 0"),
+        ("{\n  \"operations\": oops}", "line 2, column 17"),
+        (
+            "[]",
+            "configuration: expected an object with `issuers`, `identities`, `defaults`, `operations`, found a list",
+        ),
+        ("{}", "configuration: the field `operations` is missing"),
+        (
+            r#"{"operations": []}"#,
+            "operations: this is empty; without an operation every request is refused with 404",
+        ),
+        (r#"{"operation": []}"#, "configuration: unknown field `operation`, did you mean `operations`?"),
+        (
+            &with_operation(r#", "anonymos": true"#),
+            "operations[0]: unknown field `anonymos`, did you mean `anonymous`?; expected `match`, `anonymous`",
+        ),
+        (
+            &with_operation(r#", "anonymous": "true""#),
+            "operations[0].anonymous: expected a boolean, found a string",
+        ),
+        (
+            &with_operation(r#", "validate": {"issuer": "contos"}"#),
+            "operations[0].validate.issuer: there is no issuer named `contos`, did you mean `contoso`?; defined: `contoso`",
+        ),
+        (
+            &with_operation(r#", "attach": [{"identity": "pod", "resource": "r"}]"#),
+            "operations[0].attach[0].identity: there is no identity named `pod`; defined: `gateway`",
+        ),
+        (
+            &with_operation(r#", "attach": []"#),
+            "operations[0].attach: this is empty; leave it out where nothing is attached",
+        ),
+        (
+            &with_operation(r#", "attach": [{"identity": "gateway", "resource": ""}]"#),
+            "operations[0].attach[0].resource: this is empty",
+        ),
+        (
+            &with_operation(r#", "validate": {"audiences": []}"#),
+            "operations[0].validate.audiences: this is empty; name the audiences, or say `audiences: any`",
+        ),
+        (
+            &with_operation(r#", "validate": {"audiences": "api"}"#),
+            "operations[0].validate.audiences: expected a list of audiences, or the word `any`, found a string",
+        ),
+        (
+            &with_operation(r#", "validate": {"roles": {"GET": []}}"#),
+            "operations[0].validate.roles.GET: this is empty",
+        ),
+        (
+            &with_operation(r#", "validate": {"roles": {"get": "R"}}"#),
+            "operations[0].validate.roles.get: not a method",
+        ),
+        (
+            &with_operation(r#", "validate": {"roles": 7}"#),
+            "operations[0].validate.roles: expected a role, a list of roles",
+        ),
+        (
+            &with_operation(r#", "validate": {"roles": ["R", 7]}"#),
+            "operations[0].validate.roles[1]: expected a string, found a number",
+        ),
+        (
+            &with_operation(r#", "validate": {"clock_skew": "5"}"#),
+            "operations[0].validate.clock_skew: not a duration",
+        ),
+        (&with_operation(r#", "validate": null"#), "operations[0].validate: expected an object"),
+        (
+            &with_operation(r#", "anonymous": true, "validate": {"roles": "R"}"#),
+            "operations[0].validate: `anonymous: true` asks for no token",
+        ),
+        (
+            &with_operations(r#"[{"match": {"path": {"exact": "/a", "prefix": "/b"}}}]"#),
+            "operations[0].match.path: exactly one of `exact`, `prefix` belongs here",
+        ),
+        (
+            &with_operations(r#"[{"match": {"path": {"exakt": "/a"}}}]"#),
+            "operations[0].match.path: unknown field `exakt`, did you mean `exact`?; expected `exact`, `prefix`",
+        ),
+        (
+            &with_operations(r#"[{"match": {"path": "/a"}}]"#),
+            "operations[0].match.path: expected an object with `exact` or `prefix`, found a string",
+        ),
+        (
+            &with_operations(r#"[{"match": {"path": {"exact": "a"}}}]"#),
+            "operations[0].match.path.exact: no request reaches this path",
+        ),
+        (
+            &with_operations(r#"[{"match": {"path": {"prefix": "/a/../b"}}}]"#),
+            "operations[0].match.path.prefix: no request",
+        ),
+        (
+            &with_operations(r#"[{"match": {"methods": [], "path": {"exact": "/a"}}}]"#),
+            "operations[0].match.methods: this is empty; leave it out for every method",
+        ),
+        (
+            &with_operations(r#"[{"match": {"methods": ["get"], "path": {"exact": "/a"}}}]"#),
+            "operations[0].match.methods[0]: not a method; methods are written in capitals: `GET`",
+        ),
+        (
+            &with_operations(
+                r#"[{"match": {"path": {"prefix": "/"}}}, {"match": {"methods": ["GET"], "path": {"exact": "/a"}}}]"#,
+            ),
+            "operations[1].match: no request reaches this operation: `operations[0]` above it takes every one",
+        ),
+    ] {
+        let faults = faults(json);
+        assert!(faults.iter().any(|fault| fault.contains(said)), "{json}\n  said {faults:#?}\n  not  {said}");
+    }
+}
+
+#[test]
+fn a_fault_in_an_issuer_or_identity_says_where_it_is() {
+    for (issuer, said) in [
+        (
+            r#"{"entra": {"tenant": "contoso.com", "cluster": "c"}}"#,
+            "issuers.contoso.entra.tenant: not a tenant id",
+        ),
+        (r#"{"entra": {"tenant": "T"}}"#, "issuers.contoso.entra: the field `cluster` is missing"),
+        (r#"{"entra": {"tenant": "T", "cluster": ""}}"#, "issuers.contoso.entra.cluster: this is empty"),
+        (
+            r#"{"entra": {"tenant": "T", "cluster": "c", "cloud": "mars"}}"#,
+            "issuers.contoso.entra.cloud: unknown word `mars`",
+        ),
+        (r#"{"discovery": "http://idp/", "cluster": "c"}"#, "issuers.contoso.discovery: not an https URL"),
+        (r#"{"discovery": "https://idp/"}"#, "issuers.contoso: the field `cluster` is missing"),
+        (
+            r#"{"discovery": "https://idp/", "cluster": "c", "entra": {"tenant": "T", "cluster": "c"}}"#,
+            "exactly one of `entra`",
+        ),
+        ("{}", "issuers.contoso: exactly one of `entra`, `discovery (with cluster)`"),
+        (
+            r#"{"discovery": "https://idp/", "cluster": "c", "algorithms": ["none"]}"#,
+            "issuers.contoso.algorithms[0]: unknown word `none`; expected `RS256`, `ES256`",
+        ),
+        (r#"{"discovery": "https://idp/", "cluster": "c", "algorithms": []}"#, "algorithms: this is empty"),
+    ] {
+        let issuer = issuer.replace(r#""T""#, &format!("\"{TENANT}\""));
+        let json = format!(
+            r#"{{"issuers": {{"contoso": {issuer}}}, "operations": [{{"match": {{"path": {{"exact": "/"}}}}, "anonymous": true}}]}}"#
+        );
+        let faults = faults(&json);
+        assert!(
+            faults.iter().any(|fault| fault.contains(said)),
+            "{issuer}\n  said {faults:#?}\n  not  {said}"
+        );
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let json = with_operation(
+        r#", "validate": {"issuer": "x", "roles": []}, "attach": [{"identity": "y", "resource": "r"}]"#,
+    );
+    assert_eq!(faults(&json).len(), 3);
+}
+
+#[test]
+fn a_member_that_occurs_twice_is_a_fault() {
+    let json = with_operation(r#", "anonymous": false, "anonymous": true"#);
+    assert!(faults(&json)[0].contains("occurs twice"));
+}
+
+#[test]
+fn no_fault_quotes_a_value() {
+    // Every value of a good configuration in turn is replaced by one of each type that holds a canary.
+    let good = crate::json::Json::parse(
+        with_operation(
+            r#", "validate": {"roles": {"GET": "R"}}, "attach": [{"identity": "gateway", "resource": "r"}]"#,
+        )
+        .as_bytes(),
+    )
+    .unwrap();
+    let mut tried = 0;
+    for canary in [r#""CANARY""#, r#"["CANARY"]"#, r#"{"x": "CANARY"}"#] {
+        let canary = crate::json::Json::parse(canary.as_bytes()).unwrap();
+        for place in 0.. {
+            let mut left = place;
+            let Some(tree) = replaced(&good, &canary, &mut left) else { break };
+            if let Err(fault) = super::tree::read::<super::raw::Configuration>(&tree) {
+                let said = fault.to_string();
+                // Where one of a few words belongs, an unknown word is told; no other value is.
+                assert!(!said.contains("CANARY") || said.contains("source: unknown word"), "{said}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 50, "{tried}");
+}
+
+/// The tree with its `left`-th value replaced, counted in depth-first order.
+fn replaced(tree: &crate::json::Json, by: &crate::json::Json, left: &mut usize) -> Option<crate::json::Json> {
+    use crate::json::Json;
+    if *left == 0 {
+        *left = usize::MAX;
+        return Some(by.clone());
+    }
+    *left -= 1;
+    match tree {
+        Json::Object(members) => {
+            let mut members = members.clone();
+            let (name, new) = members
+                .iter()
+                .find_map(|(name, member)| Some((name.clone(), replaced(member, by, left)?)))?;
+            members.insert(name, new);
+            Some(Json::Object(members))
+        }
+        Json::Array(items) => {
+            let mut items = items.clone();
+            let (index, new) = items
+                .iter()
+                .enumerate()
+                .find_map(|(index, item)| Some((index, replaced(item, by, left)?)))?;
+            items[index] = new;
+            Some(Json::Array(items))
+        }
+        _ => None,
+    }
+}

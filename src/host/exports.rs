@@ -1,0 +1,67 @@
+//! What Envoy calls. Each callback finds the VM and hands over; none of them panics, for a panic takes the
+//! worker's plugin down.
+
+use super::abi;
+use super::stream::Action;
+use super::vm::with_vm;
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_abi_version_0_2_1() {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+    abi::allocate(size)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_vm_start(_context: u32, _configuration_size: usize) -> bool {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        abi::log(crate::observe::LogLevel::Error, &format!("internal fault at {place}; please report it"));
+    }));
+    true
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(context: u32, root: u32) {
+    with_vm(|vm| match root {
+        0 => vm.create_root(context),
+        root => vm.create_stream(context, root),
+    });
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(root: u32, _configuration_size: usize) -> bool {
+    with_vm(|vm| vm.configure(root)).unwrap_or(false)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(root: u32) {
+    with_vm(|vm| vm.tick(root));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_queue_ready(root: u32, queue: u32) {
+    with_vm(|vm| vm.queue_ready(root, queue));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_http_call_response(
+    root: u32,
+    token: u32,
+    headers: u32,
+    body_size: usize,
+    _trailers: u32,
+) {
+    with_vm(|vm| vm.call_ended(root, token, headers, body_size));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(stream: u32, _headers: u32, _end_of_stream: bool) -> i32 {
+    with_vm(|vm| vm.request_headers(stream)).unwrap_or(Action::Pause) as i32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_delete(context: u32) {
+    with_vm(|vm| vm.delete(context));
+}

@@ -1,0 +1,43 @@
+use std::rc::Rc;
+
+use super::{abi, headers};
+use crate::config::Configuration;
+use crate::engine::{Edits, Pending};
+use crate::observe::LogLevel;
+use crate::refusal::Refusal;
+
+/// What Envoy does with a request when its callback returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(super) enum Action {
+    Continue = 0,
+    Pause = 1,
+}
+
+/// A stream context: one request.
+pub(super) struct Stream {
+    /// The root that it was created under, which may be gone by now.
+    pub(super) root: u32,
+    /// The configuration that it began with.
+    pub(super) configuration: Option<Rc<Configuration>>,
+    /// What is left to do, while it waits.
+    pub(super) pending: Option<Box<Pending>>,
+}
+
+/// Changes the headers of the request in effect. Whether all changes were made: if not, the request must not
+/// go on, for it could carry what it should not.
+pub(super) fn apply(edits: &Edits) -> bool {
+    edits.set.iter().all(|(name, value)| abi::replace_request_header(name, value.expose()).is_ok())
+}
+
+/// Answers the request in effect.
+pub(super) fn refuse(refusal: &Refusal) {
+    let pairs: Vec<_> = refusal.headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
+    let details = format!("gatepass.{}", refusal.reason.code());
+    let status = refusal.status.as_u16();
+    if let Err(status) =
+        abi::send_local_response(status, &details, refusal.body.as_bytes(), &headers::serialize(&pairs))
+    {
+        abi::log(LogLevel::Error, &format!("a refusal could not be sent ({status:?})"));
+    }
+}

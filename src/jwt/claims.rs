@@ -1,0 +1,171 @@
+use std::time::Duration;
+
+use super::Rejection;
+use crate::json::{Json, Members};
+use crate::time::UnixTime;
+
+/// The claims of a token (RFC 7519, section 4): registered ones typed, the others as they are.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    issuer: Option<String>,
+    audiences: Vec<String>,
+    expiration: Option<f64>,
+    not_before: Option<f64>,
+    members: Members,
+}
+
+/// How a token's time is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeRules {
+    /// How far the issuer's clock may be from ours.
+    pub clock_skew: Duration,
+    /// Whether `exp` must be there.
+    pub require_expiration: bool,
+}
+
+impl Claims {
+    /// Reads a payload: a JSON object, no member of which occurs twice.
+    pub(super) fn parse(payload: &[u8]) -> Result<Self, Rejection> {
+        let Ok(Json::Object(members)) = Json::parse(payload) else {
+            return Err(Rejection::Malformed);
+        };
+        Ok(Self {
+            issuer: string(&members, "iss")?,
+            audiences: audiences(&members)?,
+            expiration: numeric_date(&members, "exp")?,
+            not_before: numeric_date(&members, "nbf")?,
+            members,
+        })
+    }
+
+    /// `iss`, where it is there.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// `aud`: none, one or several, compared as they are (RFC 7519, section 4.1.3).
+    pub fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+
+    /// One claim.
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.members.get(name)
+    }
+
+    /// Checks `exp` and `nbf` (RFC 7519, sections 4.1.4 and 4.1.5): at `exp` a token has expired, at `nbf`
+    /// it is valid.
+    ///
+    /// # Errors
+    /// [`Rejection::ExpirationMissing`], [`Rejection::Expired`], [`Rejection::NotYetValid`]
+    pub fn check_time(&self, rules: &TimeRules, now: UnixTime) -> Result<(), Rejection> {
+        let skew = rules.clock_skew.as_secs_f64();
+        // Exact: a clock is far below 2^53 seconds.
+        let now = now.seconds() as f64;
+        match self.expiration {
+            None if rules.require_expiration => return Err(Rejection::ExpirationMissing),
+            Some(expiration) if now - skew >= expiration => return Err(Rejection::Expired),
+            _ => {}
+        }
+        match self.not_before {
+            Some(not_before) if now + skew < not_before => Err(Rejection::NotYetValid),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn string(members: &Members, name: &str) -> Result<Option<String>, Rejection> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Rejection::ClaimType),
+    }
+}
+
+fn audiences(members: &Members) -> Result<Vec<String>, Rejection> {
+    match members.get("aud") {
+        None => Ok(Vec::new()),
+        Some(Json::String(audience)) => Ok(vec![audience.clone()]),
+        Some(Json::Array(items)) => items
+            .iter()
+            .map(|item| item.as_str().map(ToOwned::to_owned).ok_or(Rejection::ClaimType))
+            .collect(),
+        Some(_) => Err(Rejection::ClaimType),
+    }
+}
+
+/// A `NumericDate` may have a fraction, but not a sign (RFC 7519, section 2).
+fn numeric_date(members: &Members, name: &str) -> Result<Option<f64>, Rejection> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(Json::Number(number)) => {
+            number.as_f64().filter(|date| *date >= 0.0).map(Some).ok_or(Rejection::ClaimType)
+        }
+        Some(_) => Err(Rejection::ClaimType),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn at(claims: &str, skew: u64, now: u64) -> Result<(), Rejection> {
+        let rules = TimeRules { clock_skew: Duration::from_secs(skew), require_expiration: true };
+        Claims::parse(claims.as_bytes())?.check_time(&rules, UnixTime::from_seconds(now))
+    }
+
+    #[test]
+    fn a_token_ends_at_exp_and_begins_at_nbf() {
+        assert_eq!(at(r#"{"exp":100}"#, 0, 99), Ok(()));
+        assert_eq!(at(r#"{"exp":100}"#, 0, 100), Err(Rejection::Expired));
+        assert_eq!(at(r#"{"exp":100,"nbf":50}"#, 0, 50), Ok(()));
+        assert_eq!(at(r#"{"exp":100,"nbf":50}"#, 0, 49), Err(Rejection::NotYetValid));
+        assert_eq!(at(r#"{"exp":100.5,"nbf":49.5}"#, 0, 100), Ok(()));
+    }
+
+    #[test]
+    fn clock_skew_widens_both_ends() {
+        assert_eq!(at(r#"{"exp":100}"#, 5, 104), Ok(()));
+        assert_eq!(at(r#"{"exp":100}"#, 5, 105), Err(Rejection::Expired));
+        assert_eq!(at(r#"{"exp":100,"nbf":50}"#, 5, 45), Ok(()));
+        assert_eq!(at(r#"{"exp":100,"nbf":50}"#, 5, 44), Err(Rejection::NotYetValid));
+    }
+
+    #[test]
+    fn exp_is_required_unless_said_otherwise() {
+        assert_eq!(at("{}", 0, 0), Err(Rejection::ExpirationMissing));
+        let rules = TimeRules { clock_skew: Duration::ZERO, require_expiration: false };
+        assert_eq!(Claims::parse(b"{}").unwrap().check_time(&rules, UnixTime::from_seconds(9)), Ok(()));
+    }
+
+    #[test]
+    fn registered_claims_of_a_wrong_type_are_refused() {
+        for claims in [
+            r#"{"exp":"100"}"#,
+            r#"{"exp":null}"#,
+            r#"{"exp":-1}"#,
+            r#"{"exp":true}"#,
+            r#"{"nbf":[1]}"#,
+            r#"{"iss":["a"]}"#,
+            r#"{"iss":null}"#,
+            r#"{"aud":1}"#,
+            r#"{"aud":["a",1]}"#,
+            r#"{"aud":[["a"]]}"#,
+            r#"{"aud":null}"#,
+        ] {
+            assert_eq!(Claims::parse(claims.as_bytes()).map(|_| ()), Err(Rejection::ClaimType), "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_payload_is_an_object_without_repeated_members() {
+        for payload in
+            ["", "null", "1", "[]", "\"x\"", r#"{"exp":1e400}"#, r#"{"roles":["r"],"roles":["Admin"]}"#]
+        {
+            assert_eq!(Claims::parse(payload.as_bytes()).map(|_| ()), Err(Rejection::Malformed), "{payload}");
+        }
+    }
+}

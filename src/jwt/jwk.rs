@@ -1,0 +1,141 @@
+use std::collections::BTreeMap;
+
+use super::{Algorithm, base64url};
+use crate::json::Json;
+
+/// A key's `kid`.
+pub type KeyId = String;
+
+/// The most keys of a set that are read; further ones are dropped.
+const MAX_KEYS: usize = 100;
+
+/// A JWK Set (RFC 7517, section 5), read key by key: one that cannot be used does not spoil the others.
+#[derive(Debug)]
+pub struct Jwks {
+    /// The keys that can be used for signatures.
+    pub keys: Vec<Jwk>,
+    /// How many were dropped: unknown, weak, private, symmetric, not for signatures, or past the limit.
+    pub dropped: usize,
+}
+
+/// One public key for signatures.
+#[derive(Debug)]
+pub struct Jwk {
+    /// `kid`
+    pub key_id: Option<KeyId>,
+    /// `issuer`: Entra's keys say for which issuer they are.
+    pub issuer: Option<String>,
+    /// The algorithm that the key is for.
+    pub algorithm: Algorithm,
+    /// The key.
+    pub key: PublicJwk,
+}
+
+/// A public key's members, decoded; whether they make a key, a [`super::Verifier`] says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum PublicJwk {
+    /// RSA (RFC 7518, section 6.3.1), big-endian.
+    Rsa {
+        /// `n`
+        modulus: Vec<u8>,
+        /// `e`
+        exponent: Vec<u8>,
+    },
+    /// A point on P-256 (RFC 7518, section 6.2.1), as SEC1 writes it uncompressed.
+    P256 {
+        /// 0x04, x, y: 65 bytes.
+        point: Vec<u8>,
+    },
+}
+
+/// Why a key of a set is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwkFault {
+    /// Not a JWK at all.
+    #[error("not a JWK")]
+    Malformed,
+    /// A `kty`, `crv` or `alg` that is not supported, symmetric keys among them.
+    #[error("a key of a kind that is not supported")]
+    Unsupported,
+    /// `use` or `key_ops` says that it is not for verifying signatures.
+    #[error("a key that is not for signatures")]
+    NotForSignatures,
+    /// A private key: it should never have been published.
+    #[error("a private key")]
+    Private,
+    /// A weak key, or no key.
+    #[error("a weak or impossible key")]
+    Unusable,
+}
+
+impl Jwks {
+    /// Reads a set.
+    ///
+    /// # Errors
+    /// [`JwkFault::Malformed`] where it is no JWK Set at all.
+    pub fn parse(json: &[u8]) -> Result<Self, JwkFault> {
+        let document = Json::parse(json).map_err(|_| JwkFault::Malformed)?;
+        let Some(Json::Array(items)) = document.as_object().and_then(|set| set.get("keys")) else {
+            return Err(JwkFault::Malformed);
+        };
+        let mut keys: Vec<Jwk> =
+            items.iter().take(MAX_KEYS).filter_map(|item| Jwk::read(item).ok()).collect();
+        // Which of two keys with one `kid` is meant cannot be known: neither is used.
+        let mut seen = BTreeMap::<KeyId, usize>::new();
+        for id in keys.iter().filter_map(|key| key.key_id.clone()) {
+            let count = seen.entry(id).or_default();
+            *count = count.saturating_add(1);
+        }
+        keys.retain(|key| key.key_id.as_ref().is_none_or(|id| seen.get(id) == Some(&1)));
+        let dropped = items.len().saturating_sub(keys.len());
+        Ok(Self { keys, dropped })
+    }
+}
+
+impl Jwk {
+    fn read(item: &Json) -> Result<Self, JwkFault> {
+        let members = item.as_object().ok_or(JwkFault::Malformed)?;
+        let text = |name| match members.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_str().map(Some).ok_or(JwkFault::Malformed),
+        };
+        let bytes = |name| text(name)?.and_then(base64url).ok_or(JwkFault::Malformed);
+        if members.contains_key("d") {
+            return Err(JwkFault::Private);
+        }
+        if text("use")?.is_some_and(|word| word != "sig") || !for_verifying(members.get("key_ops")) {
+            return Err(JwkFault::NotForSignatures);
+        }
+        let (algorithm, key) = match (text("kty")?, text("crv")?) {
+            (Some("RSA"), _) => {
+                (Algorithm::Rs256, PublicJwk::Rsa { modulus: bytes("n")?, exponent: bytes("e")? })
+            }
+            (Some("EC"), Some("P-256")) => (Algorithm::Es256, p256(&bytes("x")?, &bytes("y")?)?),
+            _ => return Err(JwkFault::Unsupported),
+        };
+        if text("alg")?.is_some_and(|name| name != algorithm.name()) {
+            return Err(JwkFault::Unsupported);
+        }
+        let owned = |name| Ok(text(name)?.map(ToOwned::to_owned));
+        Ok(Self { key_id: owned("kid")?, issuer: owned("issuer")?, algorithm, key })
+    }
+}
+
+/// RFC 7517, section 4.3: where `key_ops` is there, it must name `verify`, and nothing twice.
+fn for_verifying(operations: Option<&Json>) -> bool {
+    let Some(operations) = operations else { return true };
+    let Json::Array(operations) = operations else { return false };
+    let mut words: Vec<&str> = operations.iter().filter_map(Json::as_str).collect();
+    words.sort_unstable();
+    words.contains(&"verify")
+        && words.len() == operations.len()
+        && words.windows(2).all(|pair| pair.first() != pair.last())
+}
+
+fn p256(x: &[u8], y: &[u8]) -> Result<PublicJwk, JwkFault> {
+    const COORDINATE_BYTES: usize = 32;
+    if x.len() != COORDINATE_BYTES || y.len() != COORDINATE_BYTES {
+        return Err(JwkFault::Unusable);
+    }
+    Ok(PublicJwk::P256 { point: [&[4], x, y].concat() })
+}

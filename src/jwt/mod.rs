@@ -1,0 +1,32 @@
+//! JSON Web Tokens: their form (RFC 7515, compact serialisation), claims (RFC 7519), keys (RFC 7517) and
+//! signatures (RFC 7518).
+//!
+//! A token passes through three types: text, [`UnverifiedToken`] (well formed, nothing proved) and
+//! [`VerifiedToken`], which only [`UnverifiedToken::verify`] makes. The algorithm is never the token's
+//! choice: it must be one that the configuration allows and that the key is for.
+
+mod algorithm;
+mod claims;
+mod error;
+mod jwk;
+mod signature;
+mod token;
+
+pub use algorithm::Algorithm;
+pub use claims::{Claims, TimeRules};
+pub use error::Rejection;
+pub use jwk::{Jwk, JwkFault, Jwks, KeyId, PublicJwk};
+pub use signature::{Software, Verifier};
+pub use token::{MAX_TOKEN_BYTES, UnverifiedToken, VerifiedToken, verify_jws};
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    hmac_sha256::Hash::hash(bytes)
+}
+
+/// Base64url without padding, as RFC 7515, section 2 wants it: other alphabets, padding, line breaks and
+/// non-canonical last characters are refused.
+fn base64url(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()
+}

@@ -1,0 +1,184 @@
+//! The keys of inbound issuers: discovery document, then JWK Set, both kept and refreshed.
+//!
+//! Keys stay inside one VM. They never go through shared data: it has no owner, and whoever may write there
+//! would decide what we accept.
+
+mod document;
+mod record;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::calls::{Answer, CallFailure, CallRequest, Jitter, Url};
+use crate::fingerprint::Fingerprint;
+use crate::jwt::{Algorithm, Verifier};
+use crate::time::{Monotonic, Now};
+
+pub use record::Lookup;
+use record::Record;
+
+/// How old keys become before they are fetched again.
+pub const REFRESH: Duration = Duration::from_secs(3_600);
+
+/// How long keys are used whose refresh keeps failing.
+pub const MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long a `kid` that was not found is refused without another look.
+pub const UNKNOWN_KEY_ID_MEMORY: Duration = Duration::from_secs(300);
+
+/// Refetches that unknown `kid`s may cause at once, and how long it takes to regain one. One per 5 minutes,
+/// as elsewhere, lets any unsigned token block a rotation.
+pub const REFETCH_BURST: u32 = 3;
+/// See [`REFETCH_BURST`].
+pub const REFETCH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// An issuer as it is configured.
+#[derive(Debug)]
+pub struct Definition {
+    /// Its name in the configuration, for logs.
+    pub name: String,
+    /// What it is known by.
+    pub fingerprint: Fingerprint,
+    /// The algorithms that its keys may sign with.
+    pub algorithms: Vec<Algorithm>,
+    discovery: Url,
+    cluster: String,
+    hosts: BTreeMap<String, String>,
+    tenant: Option<String>,
+}
+
+impl Definition {
+    /// An issuer whose discovery document is at `discovery`, fetched from Envoy's `cluster`. Other hosts that
+    /// the document names are fetched from the cluster that `hosts` has for them, or not at all. `tenant` is
+    /// Entra's: it stands for `{tenantid}` in the issuers of single keys.
+    pub fn new(
+        name: &str,
+        discovery: Url,
+        cluster: String,
+        algorithms: Vec<Algorithm>,
+        hosts: BTreeMap<String, String>,
+        tenant: Option<String>,
+    ) -> Self {
+        let mut parts = vec!["issuer", &discovery.authority, &discovery.path, &cluster];
+        parts.push(tenant.as_deref().unwrap_or_default());
+        parts.extend(algorithms.iter().map(|algorithm| algorithm.name()));
+        parts.push("hosts");
+        parts.extend(hosts.iter().flat_map(|(host, cluster)| [host.as_str(), cluster]));
+        let fingerprint = Fingerprint::of(&parts);
+        Self { name: name.to_owned(), fingerprint, algorithms, discovery, cluster, hosts, tenant }
+    }
+
+    /// Envoy's cluster for `url`, if this definition allows the URL's host.
+    fn cluster_for(&self, url: &Url) -> Option<&str> {
+        if !url.https {
+            return None;
+        }
+        match url.authority == self.discovery.authority {
+            true => Some(&self.cluster),
+            false => self.hosts.get(&url.authority).map(String::as_str),
+        }
+    }
+
+    fn discovery_request(&self) -> CallRequest {
+        get(self.cluster.clone(), self.discovery.clone())
+    }
+}
+
+fn get(cluster: String, url: Url) -> CallRequest {
+    CallRequest { cluster, method: "GET", url, headers: vec![("accept", "application/json".to_owned())] }
+}
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The first half is done; the next call is due.
+    Discovered,
+    /// The keys are here; so many of the set could not be used.
+    Loaded {
+        /// Keys that were dropped.
+        dropped: usize,
+    },
+    /// There is nothing new to use.
+    Failed(CallFailure),
+}
+
+/// The keys of every issuer of a VM.
+pub struct Keys<V: Verifier> {
+    records: BTreeMap<Fingerprint, Record<V>>,
+}
+
+impl<V: Verifier> Default for Keys<V> {
+    fn default() -> Self {
+        Self { records: BTreeMap::new() }
+    }
+}
+
+impl<V: Verifier> Keys<V> {
+    /// Begins to keep the keys of `definition`; what is already kept under its fingerprint stays.
+    pub fn install(&mut self, definition: &Rc<Definition>) {
+        match self.records.get_mut(&definition.fingerprint) {
+            Some(record) => record.definition = Rc::clone(definition),
+            None => {
+                self.records.insert(definition.fingerprint, Record::new(Rc::clone(definition)));
+            }
+        }
+    }
+
+    /// The `issuer` of the discovery document, where keys are at hand.
+    pub fn issuer(&self, of: Fingerprint, now: Now) -> Lookup<&str> {
+        self.records.get(&of).map_or(Lookup::NotFound, |record| record.issuer(now))
+    }
+
+    /// The key that a token names. An unknown `kid` may cause a refetch, so this is asked only for tokens
+    /// whose issuer, time and audience have passed.
+    pub fn key(
+        &mut self,
+        of: Fingerprint,
+        key_id: Option<&str>,
+        algorithm: Algorithm,
+        now: Now,
+    ) -> Lookup<&V::Key> {
+        self.records.get_mut(&of).map_or(Lookup::NotFound, |record| record.key(key_id, algorithm, now))
+    }
+
+    /// The calls that are due. Each that is returned counts as sent until its answer is handed in.
+    pub fn due(&mut self, now: Now) -> Vec<(Fingerprint, CallRequest)> {
+        self.records.retain(|_, record| record.is_wanted(now));
+        let due = self.records.iter_mut();
+        due.filter_map(|(fingerprint, record)| Some((*fingerprint, record.due(now)?))).collect()
+    }
+
+    /// When the next call is due, if any.
+    pub fn next_due(&self) -> Option<Monotonic> {
+        self.records.values().filter_map(Record::next_due).min()
+    }
+
+    /// The name of an issuer, for logs.
+    pub fn name(&self, of: Fingerprint) -> &str {
+        self.records.get(&of).map_or("", |record| &record.definition.name)
+    }
+
+    /// Takes an answer in.
+    pub fn answered(
+        &mut self,
+        of: Fingerprint,
+        answer: Result<&Answer, CallFailure>,
+        verifier: &V,
+        now: Now,
+        jitter: &mut Jitter,
+    ) -> Option<Progress> {
+        self.records.get_mut(&of).map(|record| record.answered(answer, verifier, now, jitter))
+    }
+
+    /// Takes back a call that will never be answered, because the root that made it is gone: not a failure,
+    /// but due again at once.
+    pub fn lost(&mut self, of: Fingerprint) {
+        if let Some(record) = self.records.get_mut(&of) {
+            record.lost();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! What is counted, and by which name.
+//!
+//! Envoy shows a counter `gatepass.x` as `wasmcustom.gatepass.x`. Names and reason codes are stable.
+
+use std::collections::BTreeMap;
+
+/// Counters since they were last taken. Summed in the VM and written on tick, because each write crosses
+/// into the host.
+#[derive(Debug, Default)]
+pub struct Counters(BTreeMap<Counter, u64>);
+
+/// One thing that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counter {
+    /// A request was let pass.
+    Forwarded,
+    /// A request was refused, for the reason of this code.
+    Refused(&'static str),
+    /// A request began to wait for keys or a token.
+    Waited,
+    /// A call for keys was sent.
+    KeysRequested,
+    /// Keys were loaded or found unchanged.
+    KeysFetched,
+    /// A call for keys failed, with this code.
+    KeysFailed(&'static str),
+    /// Keys of a set that could not be used.
+    KeysDropped,
+    /// A token request was sent.
+    TokenRequested,
+    /// A token was fetched.
+    TokenFetched,
+    /// A token request failed, with this code.
+    TokenFailed(&'static str),
+    /// A token was taken over from another VM.
+    TokenShared,
+    /// What another VM left in shared data could not be read.
+    SharedDataIgnored,
+}
+
+impl Counter {
+    /// Its name.
+    pub fn name(self) -> String {
+        let (name, code) = match self {
+            Self::Forwarded => ("requests.forwarded", None),
+            Self::Refused(code) => ("requests.refused", Some(code)),
+            Self::Waited => ("requests.waited", None),
+            Self::KeysRequested => ("keys.requested", None),
+            Self::KeysFetched => ("keys.fetched", None),
+            Self::KeysFailed(code) => ("keys.failed", Some(code)),
+            Self::KeysDropped => ("keys.dropped", None),
+            Self::TokenRequested => ("tokens.requested", None),
+            Self::TokenFetched => ("tokens.fetched", None),
+            Self::TokenFailed(code) => ("tokens.failed", Some(code)),
+            Self::TokenShared => ("tokens.shared", None),
+            Self::SharedDataIgnored => ("shared_data.ignored", None),
+        };
+        code.map_or_else(|| format!("gatepass.{name}"), |code| format!("gatepass.{name}.{code}"))
+    }
+}
+
+impl Counters {
+    /// Counts one.
+    pub fn count(&mut self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&mut self, counter: Counter, by: usize) {
+        let sum = self.0.entry(counter).or_default();
+        *sum = sum.saturating_add(by as u64);
+    }
+
+    /// Takes what was counted since the last time.
+    pub fn take(&mut self) -> BTreeMap<Counter, u64> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+/// A line for the log. It never holds a token, a secret or a part of the configuration's values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: LogLevel,
+    /// What it says.
+    pub text: String,
+}
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// For those who follow single requests.
+    Debug,
+    /// Something that happens rarely and is in order.
+    Info,
+    /// Something that the operator should look at.
+    Warn,
+    /// Something that stops us from doing our work.
+    Error,
+}

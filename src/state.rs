@@ -1,0 +1,274 @@
+//! What one VM keeps across configurations: keys, tokens, calls under way, requests that wait. Each thing is
+//! kept under the fingerprint of its definition, never under its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::calls::{Answer, Call, CallFailure, CallId, CallRequest, Jitter, Outcome, Purpose};
+use crate::config::Configuration;
+use crate::fingerprint::Fingerprint;
+use crate::jwt::Verifier;
+use crate::keys::{self, Keys};
+use crate::observe::{Counter, Counters, LogLevel, LogLine};
+use crate::time::{Monotonic, Now};
+use crate::tokens::lease::{Lease, SharedStore};
+use crate::tokens::{self, Tokens};
+
+/// Requests that may wait at once, in the whole VM.
+pub const MAX_WAITING: usize = 4_096;
+/// Of these, those that may wait for keys: nothing about them is proved yet.
+pub const MAX_WAITING_FOR_KEYS: usize = MAX_WAITING / 2;
+
+/// A request, as the host numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamId(pub u32);
+
+/// One VM's state.
+pub struct State<V: Verifier> {
+    /// Checks signatures.
+    pub verifier: V,
+    /// Keys of inbound issuers.
+    pub keys: Keys<V>,
+    /// Outbound tokens.
+    pub tokens: Tokens,
+    /// Requests that wait.
+    pub waiting: Waiting,
+    /// What was counted and not yet written.
+    pub counters: Counters,
+    log: Vec<LogLine>,
+    lease: Lease,
+    jitter: Jitter,
+    calls: BTreeMap<CallId, Purpose>,
+    last_call: u64,
+}
+
+impl<V: Verifier> State<V> {
+    /// The state of a VM that is known to others by `owner`, a random number.
+    pub fn new(verifier: V, owner: u64) -> Self {
+        Self {
+            verifier,
+            keys: Keys::default(),
+            tokens: Tokens::default(),
+            waiting: Waiting::default(),
+            counters: Counters::default(),
+            log: Vec::new(),
+            lease: Lease::new(owner),
+            jitter: Jitter::new(owner),
+            calls: BTreeMap::new(),
+            last_call: 0,
+        }
+    }
+
+    /// Begins to keep what a configuration needs at once: the keys of its issuers.
+    pub fn install(&mut self, configuration: &Configuration) {
+        for issuer in &configuration.issuers {
+            self.keys.install(issuer);
+        }
+    }
+
+    /// The calls that are due now, and the streams that may go on because another VM did the work.
+    pub fn due(&mut self, store: &mut impl SharedStore, now: Now) -> (Vec<Call>, BTreeSet<StreamId>) {
+        let mut calls = Vec::new();
+        for (of, request) in self.keys.due(now) {
+            self.counters.count(Counter::KeysRequested);
+            calls.push(self.call(Purpose::Keys(of), request));
+        }
+        let due = self.tokens.due(&self.lease, store, now);
+        for (of, request) in due.calls {
+            self.counters.count(Counter::TokenRequested);
+            calls.push(self.call(Purpose::Token(of), request));
+        }
+        (calls, self.token_changes(due.changed))
+    }
+
+    /// Another VM has woken this one: the streams that may go on.
+    pub fn woken(&mut self, store: &mut impl SharedStore, now: Now) -> BTreeSet<StreamId> {
+        let changed = self.tokens.look(&self.lease, store, now);
+        self.token_changes(changed)
+    }
+
+    fn token_changes(&mut self, changed: Vec<(Fingerprint, tokens::Progress)>) -> BTreeSet<StreamId> {
+        let mut streams = BTreeSet::new();
+        for (of, progress) in changed {
+            self.note_token(of, progress);
+            streams.append(&mut self.waiting.take(Purpose::Token(of)));
+        }
+        streams
+    }
+
+    fn call(&mut self, purpose: Purpose, request: CallRequest) -> Call {
+        self.last_call = self.last_call.wrapping_add(1);
+        let id = CallId(self.last_call);
+        self.calls.insert(id, purpose);
+        let CallRequest { cluster, method, url, headers } = request;
+        Call { id, purpose, cluster, method, url, headers }
+    }
+
+    /// A call has ended: the streams that may go on. An outcome of a call that is not known is ignored.
+    pub fn ended(
+        &mut self,
+        id: CallId,
+        outcome: &Outcome,
+        store: &mut impl SharedStore,
+        now: Now,
+    ) -> BTreeSet<StreamId> {
+        match outcome {
+            Outcome::Answer(answer) => self.answered(id, Ok(answer), store, now),
+            Outcome::NoAnswer => self.answered(id, Err(CallFailure::NoAnswer), store, now),
+        }
+    }
+
+    /// A call could not be sent: the streams that may go on.
+    pub fn not_sent(&mut self, id: CallId, store: &mut impl SharedStore, now: Now) -> BTreeSet<StreamId> {
+        self.answered(id, Err(CallFailure::NotSent), store, now)
+    }
+
+    fn answered(
+        &mut self,
+        id: CallId,
+        answer: Result<&Answer, CallFailure>,
+        store: &mut impl SharedStore,
+        now: Now,
+    ) -> BTreeSet<StreamId> {
+        let Some(purpose) = self.calls.remove(&id) else { return BTreeSet::new() };
+        match purpose {
+            Purpose::Keys(of) => {
+                match self.keys.answered(of, answer, &self.verifier, now, &mut self.jitter) {
+                    None | Some(keys::Progress::Discovered) => return BTreeSet::new(),
+                    Some(progress) => self.note_keys(of, progress),
+                }
+            }
+            Purpose::Token(of) => {
+                let progress = self.tokens.answered(of, answer, &self.lease, store, now, &mut self.jitter);
+                if let Some(progress) = progress {
+                    self.note_token(of, progress);
+                }
+            }
+        }
+        self.waiting.take(purpose)
+    }
+
+    /// The root that made these calls is gone, and their answers with it.
+    pub fn lost(&mut self, calls: impl IntoIterator<Item = CallId>, store: &mut impl SharedStore, now: Now) {
+        for id in calls {
+            match self.calls.remove(&id) {
+                Some(Purpose::Keys(of)) => self.keys.lost(of),
+                Some(Purpose::Token(of)) => self.tokens.lost(of, &self.lease, store, now),
+                None => {}
+            }
+        }
+    }
+
+    /// How long until something is due, if anything is.
+    pub fn next_due(&self, now: Now) -> Option<Duration> {
+        let next = [self.keys.next_due(), self.tokens.next_due(now), self.waiting.next_deadline()];
+        next.into_iter().flatten().min().map(|at| now.monotonic.until(at))
+    }
+
+    /// The log lines that have come together.
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        std::mem::take(&mut self.log)
+    }
+
+    fn note_keys(&mut self, of: Fingerprint, progress: keys::Progress) {
+        let name = self.keys.name(of);
+        let line = match progress {
+            keys::Progress::Discovered => return,
+            keys::Progress::Loaded { dropped } => {
+                self.counters.count(Counter::KeysFetched);
+                self.counters.add(Counter::KeysDropped, dropped);
+                let text = format!("issuer {name:?}: keys loaded ({dropped} of the set cannot be used)");
+                LogLine { level: LogLevel::Info, text }
+            }
+            keys::Progress::Failed(failure) => {
+                self.counters.count(Counter::KeysFailed(failure.code()));
+                let text = format!("issuer {name:?}: keys not loaded: {failure}");
+                LogLine { level: LogLevel::Warn, text }
+            }
+        };
+        self.log.push(line);
+    }
+
+    fn note_token(&mut self, of: Fingerprint, progress: tokens::Progress) {
+        let name = self.tokens.name(of);
+        let (counter, level, text) = match progress {
+            tokens::Progress::Fetched { life } => {
+                let text = format!("identity {name:?}: token fetched, it lives {} s", life.as_secs());
+                (Counter::TokenFetched, LogLevel::Info, text)
+            }
+            tokens::Progress::Shared => {
+                let text = format!("identity {name:?}: token taken over from another worker");
+                (Counter::TokenShared, LogLevel::Debug, text)
+            }
+            tokens::Progress::Failed(failure) => {
+                let level = if failure == CallFailure::Elsewhere { LogLevel::Debug } else { LogLevel::Warn };
+                let text = format!("identity {name:?}: no token: {failure}");
+                (Counter::TokenFailed(failure.code()), level, text)
+            }
+        };
+        self.counters.count(counter);
+        self.log.push(LogLine { level, text });
+    }
+}
+
+/// The requests that wait, by what they wait for. Bounded by [`MAX_WAITING`].
+#[derive(Debug, Default)]
+pub struct Waiting {
+    streams: BTreeMap<StreamId, (Purpose, Monotonic)>,
+    by_purpose: BTreeSet<(Purpose, StreamId)>,
+    for_keys: usize,
+}
+
+impl Waiting {
+    /// Lets a stream wait until `deadline`, if there is room. Whether there was.
+    #[must_use]
+    pub fn add(&mut self, stream: StreamId, purpose: Purpose, deadline: Monotonic) -> bool {
+        self.remove(stream);
+        let for_keys = matches!(purpose, Purpose::Keys(_));
+        if self.streams.len() >= MAX_WAITING || (for_keys && self.for_keys >= MAX_WAITING_FOR_KEYS) {
+            return false;
+        }
+        self.for_keys = self.for_keys.saturating_add(usize::from(for_keys));
+        self.by_purpose.insert((purpose, stream));
+        self.streams.insert(stream, (purpose, deadline));
+        true
+    }
+
+    /// A stream waits no longer: it is gone, or goes on.
+    pub fn remove(&mut self, stream: StreamId) {
+        if let Some((purpose, _)) = self.streams.remove(&stream) {
+            self.by_purpose.remove(&(purpose, stream));
+            self.for_keys = self.for_keys.saturating_sub(usize::from(matches!(purpose, Purpose::Keys(_))));
+        }
+    }
+
+    /// Takes out all that wait for `purpose`.
+    fn take(&mut self, purpose: Purpose) -> BTreeSet<StreamId> {
+        let range = (purpose, StreamId(0))..=(purpose, StreamId(u32::MAX));
+        let streams: BTreeSet<_> = self.by_purpose.range(range).map(|(_, stream)| *stream).collect();
+        streams.iter().for_each(|stream| self.remove(*stream));
+        streams
+    }
+
+    /// Takes out all whose deadline has passed.
+    pub fn take_late(&mut self, now: Now) -> BTreeSet<StreamId> {
+        let late = self.streams.iter().filter(|(_, (_, deadline))| *deadline <= now.monotonic);
+        let late: BTreeSet<_> = late.map(|(stream, _)| *stream).collect();
+        late.iter().for_each(|stream| self.remove(*stream));
+        late
+    }
+
+    fn next_deadline(&self) -> Option<Monotonic> {
+        self.streams.values().map(|(_, deadline)| *deadline).min()
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+}

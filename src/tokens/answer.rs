@@ -1,0 +1,128 @@
+use std::time::Duration;
+
+use crate::calls::Unusable;
+use crate::json::{Json, Members};
+use crate::secret::SecretString;
+use crate::time::UnixTime;
+
+/// The longest life of a token that is believed.
+const MAX_LIFE: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// The largest token that is taken; Entra's have one to two kilobytes.
+const MAX_TOKEN_BYTES: usize = 32 * 1024;
+
+/// A token as an endpoint gave it.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The token.
+    pub token: SecretString,
+    /// How long it lives from now on.
+    pub life: Duration,
+    /// When the endpoint wants it to be refreshed, if it says so.
+    pub refresh_in: Option<Duration>,
+}
+
+/// Reads the answer of a token endpoint (RFC 6749, section 5.1) as Azure's endpoints write it: numbers as
+/// numbers or strings, the end as `expires_in` or `expires_on` (managed identities).
+///
+/// # Errors
+/// What is wrong with it. An answer without an end is refused: a token must not live for ever.
+pub fn read_answer(body: &[u8], now: UnixTime) -> Result<Fetched, Unusable> {
+    let Ok(Json::Object(members)) = Json::parse(body) else {
+        return Err(Unusable::NotTheJson);
+    };
+    let token = members.get("access_token").and_then(Json::as_str).filter(|token| is_token(token));
+    let token = token.ok_or(Unusable::NoToken)?;
+    if members
+        .get("token_type")
+        .is_some_and(|kind| !kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")))
+    {
+        return Err(Unusable::TokenType);
+    }
+    let life = seconds(&members, "expires_in")
+        .or_else(|| {
+            seconds(&members, "expires_on").map(|end| now.until(UnixTime::from_seconds(end.as_secs())))
+        })
+        .filter(|life| !life.is_zero())
+        .ok_or(Unusable::NoExpiry)?
+        .min(MAX_LIFE);
+    let refresh_in =
+        seconds(&members, "refresh_in").filter(|refresh_in| *refresh_in < life && !refresh_in.is_zero());
+    Ok(Fetched { token: SecretString::new(token.to_owned()), life, refresh_in })
+}
+
+/// `b64token` of RFC 6750, section 2.1: what may stand behind `Bearer`.
+pub(super) fn is_token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    !body.is_empty()
+        && text.len() <= MAX_TOKEN_BYTES
+        && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+}
+
+fn seconds(members: &Members, name: &str) -> Option<Duration> {
+    let seconds = match members.get(name)? {
+        Json::Number(number) => number.as_u64()?,
+        Json::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_000_000);
+
+    fn life(body: &str) -> Result<u64, Unusable> {
+        read_answer(body.as_bytes(), NOW).map(|fetched| fetched.life.as_secs())
+    }
+
+    #[test]
+    fn numbers_are_numbers_or_strings() {
+        let imds = r#"{"access_token":"a.b.c","client_id":"x","expires_in":"86400","expires_on":"1086400",
+            "ext_expires_in":"86399","not_before":"1000000","resource":"r","token_type":"Bearer","refresh_token":""}"#;
+        assert_eq!(life(imds), Ok(86_400));
+        assert_eq!(life(r#"{"access_token":"a","expires_in":3599}"#), Ok(3_599));
+        assert_eq!(life(r#"{"access_token":"a","expires_on":"1000060"}"#), Ok(60));
+        assert_eq!(life(r#"{"access_token":"a","expires_on":1000060}"#), Ok(60));
+        assert_eq!(life(r#"{"access_token":"a","expires_in":"","expires_on":"1000060"}"#), Ok(60));
+    }
+
+    #[test]
+    fn an_answer_without_a_token_or_an_end_is_refused() {
+        for (body, reason) in [
+            ("", Unusable::NotTheJson),
+            ("<html>200</html>", Unusable::NotTheJson),
+            (r#"{"access_token":"a","expires_in":36"#, Unusable::NotTheJson),
+            ("[]", Unusable::NotTheJson),
+            (r#"{"access_token":"a","access_token":"b","expires_in":1}"#, Unusable::NotTheJson),
+            (r#"{"expires_in":3600}"#, Unusable::NoToken),
+            (r#"{"access_token":"","expires_in":3600}"#, Unusable::NoToken),
+            (r#"{"access_token":null,"expires_in":3600}"#, Unusable::NoToken),
+            (r#"{"access_token":"a\r\nx: y","expires_in":3600}"#, Unusable::NoToken),
+            (r#"{"access_token":"a b","expires_in":3600}"#, Unusable::NoToken),
+            (r#"{"access_token":"===","expires_in":3600}"#, Unusable::NoToken),
+            (r#"{"access_token":"a"}"#, Unusable::NoExpiry),
+            (r#"{"access_token":"a","expires_in":0}"#, Unusable::NoExpiry),
+            (r#"{"access_token":"a","expires_in":-5}"#, Unusable::NoExpiry),
+            (r#"{"access_token":"a","expires_on":"15609740s28"}"#, Unusable::NoExpiry),
+            (r#"{"access_token":"a","expires_on":"999999"}"#, Unusable::NoExpiry),
+            (r#"{"access_token":"a","expires_in":3600,"token_type":"pop"}"#, Unusable::TokenType),
+        ] {
+            assert_eq!(life(body), Err(reason), "{body}");
+        }
+    }
+
+    #[test]
+    fn refresh_in_counts_where_it_is_within_the_life() {
+        let read =
+            |body: &str| read_answer(body.as_bytes(), NOW).unwrap().refresh_in.map(|wait| wait.as_secs());
+        assert_eq!(read(r#"{"access_token":"a","expires_in":3600,"refresh_in":"1800"}"#), Some(1_800));
+        assert_eq!(read(r#"{"access_token":"a","expires_in":3600,"refresh_in":7200}"#), None);
+        assert_eq!(read(r#"{"access_token":"a","expires_in":3600}"#), None);
+    }
+}

@@ -1,0 +1,105 @@
+use form_urlencoded::Serializer;
+
+use crate::calls::{CallRequest, Url};
+
+/// The instance metadata service of virtual machines, scale sets and AKS nodes.
+///
+/// `GET http://169.254.169.254/metadata/identity/oauth2/token` with `Metadata: true`; HTTP only, no
+/// `X-Forwarded-For`. (Microsoft Learn: "How to use managed identities on a VM to acquire an access token".)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imds {
+    /// Envoy's cluster.
+    pub cluster: String,
+    /// Which identity.
+    pub identity: ImdsIdentity,
+}
+
+/// Which of a machine's identities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImdsIdentity {
+    /// The machine's own.
+    SystemAssigned,
+    /// A user-assigned one, by client id.
+    ClientId(String),
+    /// A user-assigned one, by object id.
+    ObjectId(String),
+    /// A user-assigned one, by Azure resource id.
+    ResourceId(String),
+}
+
+impl ImdsIdentity {
+    fn parameter(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::SystemAssigned => None,
+            Self::ClientId(id) => Some(("client_id", id)),
+            Self::ObjectId(id) => Some(("object_id", id)),
+            Self::ResourceId(id) => Some(("msi_res_id", id)),
+        }
+    }
+}
+
+impl Imds {
+    /// What tells this source from others.
+    pub(super) fn parts(&self) -> [&str; 4] {
+        let (name, id) = self.identity.parameter().unwrap_or(("system_assigned", ""));
+        ["imds", &self.cluster, name, id]
+    }
+
+    /// The request for a token. IMDS wants a resource, not a scope, so a trailing `/.default` goes.
+    pub(super) fn request(&self, resource: &str) -> CallRequest {
+        let resource = resource.strip_suffix("/.default").unwrap_or(resource);
+        let endpoint = String::from("/metadata/identity/oauth2/token?");
+        let start = endpoint.len();
+        let mut query = Serializer::for_suffix(endpoint, start);
+        query.append_pair("api-version", "2018-02-01").append_pair("resource", resource);
+        if let Some((name, id)) = self.identity.parameter() {
+            query.append_pair(name, id);
+        }
+        CallRequest {
+            cluster: self.cluster.clone(),
+            method: "GET",
+            url: Url { https: false, authority: "169.254.169.254".to_owned(), path: query.finish() },
+            headers: vec![("metadata", "true".to_owned())],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn path(identity: ImdsIdentity, resource: &str) -> String {
+        Imds { cluster: "imds".into(), identity }.request(resource).url.path
+    }
+
+    #[test]
+    fn the_request_is_azures() {
+        let base = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=api%3A%2F%2Fcontoso-api";
+        assert_eq!(path(ImdsIdentity::SystemAssigned, "api://contoso-api"), base);
+        assert_eq!(path(ImdsIdentity::SystemAssigned, "api://contoso-api/.default"), base);
+        assert_eq!(
+            path(ImdsIdentity::ClientId("a b".into()), "api://contoso-api"),
+            format!("{base}&client_id=a+b")
+        );
+        assert_eq!(
+            path(ImdsIdentity::ObjectId("o".into()), "api://contoso-api"),
+            format!("{base}&object_id=o")
+        );
+        assert_eq!(
+            path(ImdsIdentity::ResourceId("/r".into()), "api://contoso-api"),
+            format!("{base}&msi_res_id=%2Fr")
+        );
+    }
+
+    #[test]
+    fn a_trailing_slash_of_the_resource_is_kept() {
+        assert!(path(ImdsIdentity::SystemAssigned, "https://x/").ends_with("resource=https%3A%2F%2Fx%2F"));
+        assert!(
+            path(ImdsIdentity::SystemAssigned, "https://x//.default")
+                .ends_with("resource=https%3A%2F%2Fx%2F")
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! Outbound tokens: fetched once in the whole Envoy, kept, and refreshed before they end.
+//!
+//! [`Tokens`] keeps one [`record::Record`] per resolved identity and resource. A request waits only while there is
+//! no usable token. Which VM fetches is settled by a [`lease`]; how a token is asked for and what an answer
+//! means is each source's own file.
+
+mod answer;
+mod imds;
+pub mod lease;
+mod record;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::calls::{Answer, CallFailure, CallRequest, Jitter};
+use crate::fingerprint::Fingerprint;
+use crate::secret::SecretString;
+use crate::time::{Monotonic, Now};
+
+pub use answer::{Fetched, read_answer};
+pub use imds::{Imds, ImdsIdentity};
+use lease::{Lease, SharedStore};
+use record::Record;
+
+/// How long a token is kept fresh that no request asks for.
+pub const UNUSED_AFTER: Duration = Duration::from_secs(3_600);
+
+/// Where a token comes from and what it is for.
+#[derive(Debug)]
+pub struct Definition {
+    /// The identity's name in the configuration, for logs.
+    pub identity: String,
+    /// What it is known by. Equal definitions share one token.
+    pub fingerprint: Fingerprint,
+    source: Imds,
+    resource: String,
+}
+
+impl Definition {
+    /// A token of `source` for `resource`.
+    pub fn new(identity: &str, source: Imds, resource: String) -> Self {
+        let mut parts = source.parts().to_vec();
+        parts.push(&resource);
+        let fingerprint = Fingerprint::of(&parts);
+        Self { identity: identity.to_owned(), fingerprint, source, resource }
+    }
+
+    fn request(&self) -> CallRequest {
+        self.source.request(&self.resource)
+    }
+}
+
+/// The answer to the question for a token.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Get<'t> {
+    /// Here it is.
+    Token(&'t SecretString),
+    /// A call is under way, here or in another VM, or will be soon.
+    Wait,
+    /// It is not to be had before this much time has passed.
+    Unavailable(Duration),
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A token came with the answer; it lives this long.
+    Fetched {
+        /// Its remaining life.
+        life: Duration,
+    },
+    /// Another VM had a token.
+    Shared,
+    /// There is nothing new to use.
+    Failed(CallFailure),
+}
+
+/// The outbound tokens of a VM.
+#[derive(Default)]
+pub struct Tokens {
+    records: BTreeMap<Fingerprint, Record>,
+}
+
+impl Tokens {
+    /// The token of `definition`, for a request that needs it now.
+    pub fn get(&mut self, definition: &Rc<Definition>, now: Now) -> Get<'_> {
+        let record = self.records.entry(definition.fingerprint);
+        record.or_insert_with(|| Record::new(Rc::clone(definition))).get(now)
+    }
+
+    /// The calls that are due and for which this VM holds the lease, and the records whose state another VM
+    /// has changed.
+    pub fn due(&mut self, lease: &Lease, store: &mut impl SharedStore, now: Now) -> Due {
+        self.records.retain(|_, record| record.is_wanted(now));
+        let mut due = Due::default();
+        for (fingerprint, record) in &mut self.records {
+            match record.due(lease, store, now) {
+                Some(record::Due::Call(request)) => due.calls.push((*fingerprint, request)),
+                Some(record::Due::Changed(progress)) => due.changed.push((*fingerprint, progress)),
+                None => {}
+            }
+        }
+        due
+    }
+
+    /// Another VM has woken this one: the records that have changed because of it.
+    pub fn look(
+        &mut self,
+        lease: &Lease,
+        store: &mut impl SharedStore,
+        now: Now,
+    ) -> Vec<(Fingerprint, Progress)> {
+        let records = self.records.iter_mut();
+        records.filter_map(|(of, record)| Some((*of, record.look(lease, store, now)?))).collect()
+    }
+
+    /// When something is due next, if anything.
+    pub fn next_due(&self, now: Now) -> Option<Monotonic> {
+        self.records.values().filter_map(|record| record.next_due(now)).min()
+    }
+
+    /// The identity of a record, for logs.
+    pub fn name(&self, of: Fingerprint) -> &str {
+        self.records.get(&of).map_or("", |record| &record.definition.identity)
+    }
+
+    /// Takes an answer in and tells the other VMs.
+    pub fn answered(
+        &mut self,
+        of: Fingerprint,
+        answer: Result<&Answer, CallFailure>,
+        lease: &Lease,
+        store: &mut impl SharedStore,
+        now: Now,
+        jitter: &mut Jitter,
+    ) -> Option<Progress> {
+        self.records.get_mut(&of).map(|record| record.answered(answer, lease, store, now, jitter))
+    }
+
+    /// Takes back a call that will never be answered, because the root that made it is gone, and lets go of
+    /// its lease.
+    pub fn lost(&mut self, of: Fingerprint, lease: &Lease, store: &mut impl SharedStore, now: Now) {
+        if let Some(record) = self.records.get_mut(&of) {
+            record.lost(lease, store, now);
+        }
+    }
+}
+
+/// What [`Tokens::due`] found.
+#[derive(Default)]
+pub struct Due {
+    /// Calls to send.
+    pub calls: Vec<(Fingerprint, CallRequest)>,
+    /// Records that changed because of another VM.
+    pub changed: Vec<(Fingerprint, Progress)>,
+}
+
+#[cfg(test)]
+mod tests;

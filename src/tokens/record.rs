@@ -1,0 +1,253 @@
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::answer::{Fetched, read_answer};
+use super::lease::{Failure, Lease, SharedStore, Taken, Token};
+use super::{Definition, Get, Progress, UNUSED_AFTER};
+use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, QUICK_TRIES, Unusable};
+use crate::time::{Monotonic, Now};
+
+const TWO_HOURS: Duration = Duration::from_secs(7_200);
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
+/// The least time between two tries while a token is usable.
+const RETRY_WHILE_USABLE: Duration = Duration::from_secs(30);
+/// How often a VM that waits for another one looks at shared data, should its wake-up be lost.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// One token: empty, fetching, fresh, fresh and refreshing, or failed until.
+pub(super) struct Record {
+    pub(super) definition: Rc<Definition>,
+    held: Option<Token>,
+    fetching: bool,
+    failure: Failure,
+    /// Whether a request has asked for it and found none.
+    needed: bool,
+    used: Monotonic,
+    /// While another VM fetches: when to look again.
+    look_again: Option<Monotonic>,
+}
+
+pub(super) enum Due {
+    Call(CallRequest),
+    Changed(Progress),
+}
+
+impl Record {
+    pub(super) fn new(definition: Rc<Definition>) -> Self {
+        Self {
+            definition,
+            held: None,
+            fetching: false,
+            failure: Failure::default(),
+            needed: false,
+            used: Monotonic::default(),
+            look_again: None,
+        }
+    }
+
+    /// Whether it is in use, has a token that may yet be used, or is waited for.
+    pub(super) fn is_wanted(&self, now: Now) -> bool {
+        self.fetching || self.usable(now).is_some() || self.is_used(now)
+    }
+
+    fn is_used(&self, now: Now) -> bool {
+        self.used.until(now.monotonic) < UNUSED_AFTER
+    }
+
+    fn usable(&self, now: Now) -> Option<&Token> {
+        self.held.as_ref().filter(|token| now.monotonic < token.expires)
+    }
+
+    fn not_before(&self) -> Monotonic {
+        Monotonic::from_nanoseconds(self.failure.not_before)
+    }
+
+    pub(super) fn get(&mut self, now: Now) -> Get<'_> {
+        self.used = now.monotonic;
+        if let Some(token) = self.held.as_ref().filter(|token| now.monotonic < token.expires) {
+            return Get::Token(&token.value);
+        }
+        self.needed = true;
+        let quick = self.failure.count <= QUICK_TRIES && !self.failure.permanent;
+        match quick || self.fetching || self.not_before() <= now.monotonic {
+            true => Get::Wait,
+            false => Get::Unavailable(now.monotonic.until(self.not_before())),
+        }
+    }
+
+    /// Whether a fetch is wanted now.
+    fn wants(&self, now: Now) -> bool {
+        !self.fetching && self.not_before() <= now.monotonic && self.lacks(now)
+    }
+
+    /// Whether a fresher token would be of use now.
+    fn lacks(&self, now: Now) -> bool {
+        let lacks = self.usable(now).map_or(self.needed, |token| token.refresh <= now.monotonic);
+        lacks && self.is_used(now)
+    }
+
+    /// Another VM has published something: looks at it, in a back-off too.
+    pub(super) fn look(&mut self, lease: &Lease, store: &mut impl SharedStore, now: Now) -> Option<Progress> {
+        self.look_again = None;
+        if self.fetching || !self.lacks(now) {
+            return None;
+        }
+        let entry = lease.read(self.definition.fingerprint, store, now);
+        self.adopt(&entry, now)
+    }
+
+    pub(super) fn due(&mut self, lease: &Lease, store: &mut impl SharedStore, now: Now) -> Option<Due> {
+        if !self.wants(now) || self.look_again.is_some_and(|at| now.monotonic < at) {
+            return None;
+        }
+        self.look_again = None;
+        let of = self.definition.fingerprint;
+        let mut seen = lease.read(of, store, now);
+        if let Some(progress) = self.adopt(&seen, now) {
+            return Some(Due::Changed(progress));
+        }
+        if seen.held_until(*lease, now).is_none() {
+            match lease.take(of, &seen, store, now) {
+                Taken::Won => {
+                    self.fetching = true;
+                    return Some(Due::Call(self.definition.request()));
+                }
+                Taken::Other(entry) => seen = entry,
+            }
+        }
+        if let Some(progress) = self.adopt(&seen, now) {
+            return Some(Due::Changed(progress));
+        }
+        let until = seen.held_until(*lease, now).unwrap_or_else(|| now.monotonic.after(LOOK_AGAIN));
+        self.look_again = Some(until.min(now.monotonic.after(LOOK_AGAIN)));
+        None
+    }
+
+    /// Takes over what another VM has published, if it is better than what is held here.
+    fn adopt(&mut self, entry: &super::lease::Entry, now: Now) -> Option<Progress> {
+        let fresher = |token: &&Token| self.usable(now).is_none_or(|held| held.expires < token.expires);
+        if let Some(token) = entry.token.as_ref().filter(fresher) {
+            self.hold(token.clone());
+            return Some(Progress::Shared);
+        }
+        if entry.failure.not_before > self.failure.not_before {
+            self.failure = entry.failure;
+            return Some(Progress::Failed(CallFailure::Elsewhere));
+        }
+        None
+    }
+
+    fn hold(&mut self, token: Token) {
+        self.held = Some(token);
+        self.failure = Failure::default();
+        self.needed = false;
+        self.look_again = None;
+    }
+
+    pub(super) fn next_due(&self, now: Now) -> Option<Monotonic> {
+        if self.fetching {
+            return None;
+        }
+        let wanted = match self.usable(now) {
+            Some(token) if self.is_used(now) => token.refresh,
+            None if self.needed && self.is_used(now) => now.monotonic,
+            _ => return None,
+        };
+        Some(wanted.max(self.not_before()).max(self.look_again.unwrap_or_default()))
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        answer: Result<&Answer, CallFailure>,
+        lease: &Lease,
+        store: &mut impl SharedStore,
+        now: Now,
+        jitter: &mut Jitter,
+    ) -> Progress {
+        self.fetching = false;
+        let of = self.definition.fingerprint;
+        match self.fresh_token(answer, now, jitter) {
+            Ok(token) => {
+                let life = now.monotonic.until(token.expires);
+                let shared = lease.publish_token(of, &token, store, now);
+                self.hold(shared);
+                Progress::Fetched { life }
+            }
+            Err(failure) => {
+                let asked = answer.ok().and_then(|answer| answer.retry_after.as_deref());
+                self.failure = self.failed(failure, asked, now, jitter);
+                lease.publish_failure(of, self.failure, store, now);
+                Progress::Failed(failure)
+            }
+        }
+    }
+
+    fn fresh_token(
+        &self,
+        answer: Result<&Answer, CallFailure>,
+        now: Now,
+        jitter: &mut Jitter,
+    ) -> Result<Token, CallFailure> {
+        let answer = answer?;
+        if answer.status != 200 {
+            return Err(CallFailure::Status(answer.status));
+        }
+        let fetched = read_answer(&answer.body, now.wall).map_err(CallFailure::Unusable)?;
+        let token = Token {
+            expires: now.monotonic.after(fetched.life),
+            refresh: now.monotonic.after(refresh_after(&fetched, jitter)),
+            value: fetched.token,
+        };
+        match self.usable(now) {
+            Some(held) if held.value == token.value || token.expires <= held.expires => {
+                Err(CallFailure::Unusable(Unusable::NotFresher))
+            }
+            _ => Ok(token),
+        }
+    }
+
+    /// While a token is usable, a failed refresh is tried again after 30 s, for a short life after a third of
+    /// what is left of it; where the endpoint has nothing fresher yet, after a tenth of what is left.
+    fn failed(&self, failure: CallFailure, asked: Option<&str>, now: Now, jitter: &mut Jitter) -> Failure {
+        let count = self.failure.count.saturating_add(1);
+        let next = calls::next_try(count, failure, asked, now, jitter.next());
+        let not_before = match self.usable(now).map(|token| now.monotonic.until(token.expires)) {
+            None => next,
+            Some(left) => {
+                let wait = match failure {
+                    CallFailure::Unusable(Unusable::NotFresher) => {
+                        RETRY_WHILE_USABLE.max(part(left, 10)).min(part(left, 3))
+                    }
+                    _ => RETRY_WHILE_USABLE.min(part(left, 3)),
+                };
+                let asked = asked.and_then(|value| calls::retry_after(value, now.wall)).unwrap_or_default();
+                now.monotonic.after(wait.max(asked).max(Duration::from_secs(1)))
+            }
+        };
+        Failure { count, not_before: not_before.nanoseconds(), permanent: failure.is_permanent() }
+    }
+
+    pub(super) fn lost(&mut self, lease: &Lease, store: &mut impl SharedStore, now: Now) {
+        self.fetching = false;
+        lease.release(self.definition.fingerprint, store, now);
+    }
+}
+
+/// When a token is refreshed: at `refresh_in`, else at half-life when it lives over 2 h, else 5 min before its
+/// end, or at half-life when it lives under 10 min. Jitter makes it up to a tenth earlier.
+fn refresh_after(fetched: &Fetched, jitter: &mut Jitter) -> Duration {
+    let life = fetched.life;
+    let after = match fetched.refresh_in {
+        Some(refresh_in) => refresh_in,
+        None if life > TWO_HOURS || life < TEN_MINUTES => part(life, 2),
+        None => life.saturating_sub(FIVE_MINUTES),
+    };
+    after.saturating_sub(
+        part(after, 10).saturating_mul(u32::from(jitter.next())).checked_div(255).unwrap_or_default(),
+    )
+}
+
+fn part(of: Duration, parts: u32) -> Duration {
+    of.checked_div(parts).unwrap_or_default()
+}
