@@ -1,0 +1,156 @@
+//! The knobs of [`Emulator`](crate::Emulator) over HTTP, as JSON.
+//!
+//! | request | what it does |
+//! |---|---|
+//! | `GET /health` | 200 once everything listens |
+//! | `GET /directory` | the tenant, the API, who may call it, and the secrets |
+//! | `GET /requests` | `{"token_requests": 1, "requests": [...]}` |
+//! | `DELETE /requests` | forgets them |
+//! | `POST /faults/{endpoint}` | queues a list of faults, one for each of the next requests |
+//! | `PUT /faults/{endpoint}` | one fault for every request |
+//! | `DELETE /faults/{endpoint}` | takes back both |
+//! | `POST /keys/rotate?mode=add\|replace` | new keys for Entra and the partner |
+//! | `PUT /token-lifetime` | `{"seconds": 86400}`: the lifetime of IMDS's tokens |
+//! | `POST /tokens` | makes the token that a [`TokenSpec`] describes; answers its text |
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    routing::{get, post, put},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    Endpoint, Fault, LoggedRequest, Rotation, TokenSpec,
+    directory::{APPLICATIONS, CONTOSO_API, MANAGED_IDENTITIES, TENANT},
+    shared::Shared,
+};
+
+/// The control interface's routes.
+pub(crate) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/health", get(async || Json(json!({"status": "ready"}))))
+        .route("/directory", get(directory))
+        .route("/requests", get(requests).delete(clear_requests))
+        .route("/faults/{endpoint}", post(script).put(set_default_fault).delete(clear_faults))
+        .route("/keys/rotate", post(rotate_keys))
+        .route("/token-lifetime", put(set_token_lifetime))
+        .route("/tokens", post(issue))
+}
+
+#[derive(Serialize)]
+struct Requests {
+    token_requests: usize,
+    requests: Vec<LoggedRequest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mode {
+    mode: Rotation,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lifetime {
+    seconds: u64,
+}
+
+type Control = State<Arc<Shared>>;
+
+async fn directory(State(shared): Control) -> Json<Value> {
+    let applications: Vec<_> = APPLICATIONS
+        .iter()
+        .map(|application| {
+            json!({
+                "name": application.name,
+                "client_id": application.client_id,
+                "object_id": application.object_id,
+                "roles": application.roles,
+                "client_secret": shared.client_secret(application.client_id),
+            })
+        })
+        .collect();
+    let identities: Vec<_> = MANAGED_IDENTITIES
+        .iter()
+        .map(|identity| {
+            json!({
+                "name": identity.name,
+                "client_id": identity.client_id,
+                "object_id": identity.object_id,
+                "resource_id": identity.resource_id,
+                "roles": identity.roles,
+            })
+        })
+        .collect();
+    Json(json!({
+        "tenant": TENANT,
+        "api": {
+            "name": CONTOSO_API.name,
+            "client_id": CONTOSO_API.client_id,
+            "identifier_uri": CONTOSO_API.identifier_uri,
+            "app_roles": CONTOSO_API.app_roles,
+        },
+        "managed_identities": identities,
+        "applications": applications,
+    }))
+}
+
+async fn requests(State(shared): Control) -> Json<Requests> {
+    Json(Requests { token_requests: shared.log.token_requests(), requests: shared.log.requests() })
+}
+
+async fn clear_requests(State(shared): Control) -> StatusCode {
+    shared.log.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn script(
+    State(shared): Control,
+    Path(endpoint): Path<Endpoint>,
+    Json(faults): Json<Vec<Fault>>,
+) -> StatusCode {
+    shared.faults.script(endpoint, faults);
+    StatusCode::NO_CONTENT
+}
+
+async fn set_default_fault(
+    State(shared): Control,
+    Path(endpoint): Path<Endpoint>,
+    Json(fault): Json<Fault>,
+) -> StatusCode {
+    shared.faults.set_default(endpoint, Some(fault));
+    StatusCode::NO_CONTENT
+}
+
+async fn clear_faults(State(shared): Control, Path(endpoint): Path<Endpoint>) -> StatusCode {
+    shared.faults.clear(Some(endpoint));
+    StatusCode::NO_CONTENT
+}
+
+async fn rotate_keys(
+    State(shared): Control,
+    Query(Mode { mode }): Query<Mode>,
+) -> Result<StatusCode, (StatusCode, String)> {
+    match tokio::task::spawn_blocking(move || shared.rotate_keys(mode)).await {
+        Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
+        Ok(Err(error)) => Err((StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+        Err(error) => Err((StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+    }
+}
+
+async fn set_token_lifetime(
+    State(shared): Control,
+    Json(Lifetime { seconds }): Json<Lifetime>,
+) -> StatusCode {
+    shared.set_token_lifetime(Duration::from_secs(seconds));
+    StatusCode::NO_CONTENT
+}
+
+async fn issue(State(shared): Control, Json(spec): Json<TokenSpec>) -> String {
+    shared.issue(&spec)
+}

@@ -1,0 +1,295 @@
+//! The running whole, and the knobs of a test.
+
+use std::{
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use axum::Router;
+use tokio::{net::TcpListener, runtime::Runtime, task::JoinError};
+
+use crate::{
+    Endpoint, Fault, LoggedRequest, Rotation, TokenSpec, backend, control, entra, imds, partner,
+    serve::{Player, backend_endpoint, imds_endpoint, login_endpoint},
+    shared::Shared,
+    signing::KeyError,
+    tls::{Tls, TlsError},
+};
+
+/// Where the emulator listens and keeps its files. Port 0 is any free port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// IMDS, plain HTTP. Default 127.0.0.1:10254.
+    pub imds: SocketAddr,
+    /// The login host and the partner's identity provider, HTTPS. Default 127.0.0.1:10443.
+    pub login: SocketAddr,
+    /// The backend, HTTPS. Default 127.0.0.1:10080.
+    pub backend: SocketAddr,
+    /// The control interface, plain HTTP; only a loopback address. Default 127.0.0.1:10001.
+    pub control: SocketAddr,
+    /// Where `ca.pem` is written; made if it is not there. Default `target/stack`.
+    pub state_dir: PathBuf,
+}
+
+impl Options {
+    /// Free ports on the loopback interface, for tests that run side by side.
+    #[must_use]
+    pub fn on_free_ports(state_dir: PathBuf) -> Self {
+        Self { imds: loopback(0), login: loopback(0), backend: loopback(0), control: loopback(0), state_dir }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            imds: loopback(10254),
+            login: loopback(10443),
+            backend: loopback(10080),
+            control: loopback(10001),
+            state_dir: PathBuf::from("target/stack"),
+        }
+    }
+}
+
+/// Why the emulator could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The control interface can make tokens, so it stays on the machine.
+    #[error("the control interface must listen on a loopback address, not on {0}")]
+    ControlNotOnLoopback(SocketAddr),
+    /// An address is taken or not this machine's.
+    #[error("cannot listen on {address} as {name}")]
+    Listen {
+        /// What would have listened there.
+        name: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file of the state directory could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no key to sign with.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// There is no certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The threads could not be started, or ended early.
+    #[error("cannot start the emulator's threads")]
+    Threads(#[source] io::Error),
+}
+
+/// A running emulator; dropping it stops it.
+///
+/// It runs on threads of its own, so a test may block while it waits for an answer.
+#[derive(Debug)]
+pub struct Emulator {
+    shared: Arc<Shared>,
+    addresses: Addresses,
+    ca: PathBuf,
+    _threads: Threads,
+}
+
+impl Emulator {
+    /// Starts it: makes keys and certificates, writes `ca.pem` into the state directory, listens.
+    ///
+    /// # Errors
+    ///
+    /// If an address cannot be listened on or the state directory cannot be written.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("emulator")
+            .enable_all()
+            .build()
+            .map_err(StartError::Threads)?;
+        let handle = runtime.handle().clone();
+        let threads = Threads(Some(runtime));
+        let ended = |error: JoinError| StartError::Threads(error.into());
+        let shared = handle.spawn_blocking(Shared::new).await.map_err(ended)??;
+        let shared = Arc::new(shared);
+        let ca = options.state_dir.join("ca.pem");
+        let addresses =
+            handle.spawn(listen(Arc::clone(&shared), options, ca.clone())).await.map_err(ended)??;
+        Ok(Self { shared, addresses, ca, _threads: threads })
+    }
+
+    /// Where IMDS listens.
+    #[must_use]
+    pub fn imds(&self) -> SocketAddr {
+        self.addresses.imds
+    }
+
+    /// Where the login host and the partner's identity provider listen.
+    #[must_use]
+    pub fn login(&self) -> SocketAddr {
+        self.addresses.login
+    }
+
+    /// Where the backend listens.
+    #[must_use]
+    pub fn backend(&self) -> SocketAddr {
+        self.addresses.backend
+    }
+
+    /// Where the control interface listens.
+    #[must_use]
+    pub fn control(&self) -> SocketAddr {
+        self.addresses.control
+    }
+
+    /// The certificate (PEM) of the authority that signed the login host's and the backend's.
+    #[must_use]
+    pub fn ca_certificate(&self) -> &Path {
+        &self.ca
+    }
+
+    /// The secret of an application of [`directory::APPLICATIONS`](crate::directory::APPLICATIONS),
+    /// by its client id.
+    #[must_use]
+    pub fn client_secret(&self, client_id: &str) -> Option<&str> {
+        self.shared.client_secret(client_id)
+    }
+
+    /// Everything seen since the start or the last clearing, in the order of arrival; at most the
+    /// newest 20,000.
+    #[must_use]
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.shared.log.requests()
+    }
+
+    /// How many requests came to IMDS's token path since the start or the last clearing, whatever
+    /// they were answered.
+    #[must_use]
+    pub fn token_requests(&self) -> usize {
+        self.shared.log.token_requests()
+    }
+
+    /// Forgets the requests seen so far and sets the count of token requests to zero.
+    pub fn clear_requests(&self) {
+        self.shared.log.clear();
+    }
+
+    /// Gives the next requests of that endpoint these faults, one each, in order; after them it is
+    /// as it was. They queue behind those that still wait from an earlier call.
+    pub fn script(&self, endpoint: Endpoint, faults: Vec<Fault>) {
+        self.shared.faults.script(endpoint, faults);
+    }
+
+    /// Gives every request of that endpoint that is not scripted this fault, until taken back with
+    /// `None`.
+    pub fn set_default_fault(&self, endpoint: Endpoint, fault: Option<Fault>) {
+        self.shared.faults.set_default(endpoint, fault);
+    }
+
+    /// Takes back every fault, scripted ones too.
+    pub fn clear_faults(&self) {
+        self.shared.faults.clear(None);
+    }
+
+    /// Sets the lifetime of IMDS's tokens from now on, in whole seconds; the default is 24 h. What
+    /// IMDS has cached is forgotten.
+    pub fn set_token_lifetime(&self, lifetime: Duration) {
+        self.shared.set_token_lifetime(lifetime);
+    }
+
+    /// Gives Entra and the partner new keys. Blocks for as long as it takes to make two RSA keys.
+    ///
+    /// IMDS goes on handing out the token that it has cached, which an old key signed, as Azure
+    /// does; [`set_token_lifetime`](Self::set_token_lifetime) makes it forget that token.
+    pub fn rotate_keys(&self, rotation: Rotation) {
+        if let Err(error) = self.shared.rotate_keys(rotation) {
+            eprintln!("gatepass-emulator: the old keys stay: {error}");
+        }
+    }
+
+    /// Makes a token.
+    #[must_use]
+    pub fn issue(&self, spec: &TokenSpec) -> String {
+        self.shared.issue(spec)
+    }
+}
+
+/// The threads that everything runs on; dropping this stops them.
+#[derive(Debug)]
+struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        let Some(runtime) = self.0.take() else {
+            return;
+        };
+        // A runtime may not be waited for inside another one; the ports should be free when this
+        // returns.
+        let stop = thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(1)));
+        let _ = stop.join();
+    }
+}
+
+#[derive(Debug)]
+struct Addresses {
+    imds: SocketAddr,
+    login: SocketAddr,
+    backend: SocketAddr,
+    control: SocketAddr,
+}
+
+async fn listen(shared: Arc<Shared>, options: Options, ca: PathBuf) -> Result<Addresses, StartError> {
+    if !options.control.ip().is_loopback() {
+        return Err(StartError::ControlNotOnLoopback(options.control));
+    }
+    let tls = Tls::generate()?;
+    let (imds, imds_address) = bind("IMDS", options.imds).await?;
+    let (login, login_address) = bind("the login host", options.login).await?;
+    let (backend, backend_address) = bind("the backend", options.backend).await?;
+    let (control, control_address) = bind("the control interface", options.control).await?;
+    write(&ca, &tls.ca)?;
+
+    let player = |classify, router: Router<Arc<Shared>>| Player {
+        classify,
+        router: router.with_state(Arc::clone(&shared)),
+        shared: Arc::clone(&shared),
+    };
+    let login_routes = entra::router().merge(partner::router());
+    tokio::spawn(player(imds_endpoint, imds::router()).run(imds, None));
+    tokio::spawn(player(login_endpoint, login_routes).run(login, Some(tls.login)));
+    tokio::spawn(player(backend_endpoint, backend::router()).run(backend, Some(tls.backend)));
+    let control_routes = control::router().with_state(Arc::clone(&shared));
+    tokio::spawn(axum::serve(control, control_routes).into_future());
+    Ok(Addresses {
+        imds: imds_address,
+        login: login_address,
+        backend: backend_address,
+        control: control_address,
+    })
+}
+
+async fn bind(name: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { name, address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), StartError> {
+    let directory = path.parent().unwrap_or_else(|| Path::new("."));
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|source| StartError::Write { path: path.to_owned(), source })
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}

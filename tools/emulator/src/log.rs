@@ -1,0 +1,273 @@
+//! What was asked, without the secrets.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use axum::http::{
+    HeaderMap, Method, Uri,
+    header::{AUTHORIZATION, HOST},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{Endpoint, decoded::Decoded, imds};
+
+/// One request that the emulator has seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoggedRequest {
+    /// What it was for.
+    pub endpoint: Endpoint,
+    /// When its head had been read: milliseconds since the emulator started.
+    pub at_ms: u64,
+    /// The method.
+    pub method: String,
+    /// The path with its query; the values of secret parameters are redacted.
+    pub path: String,
+    /// The header fields in the order in which they came, names in lower case. A value that is a
+    /// secret reads `<redacted N bytes>`.
+    pub headers: Vec<(String, String)>,
+    /// The claims of the bearer token, not verified. Only for the backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Map<String, Value>>,
+    /// The status of the answer; none while there is none, and for ever after a hang or a close.
+    pub status: Option<u16>,
+}
+
+impl LoggedRequest {
+    /// The value of the first header field of that name (in lower case).
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Everything seen since the start or the last clearing.
+#[derive(Debug)]
+pub(crate) struct RequestLog {
+    started: Instant,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// The number of the oldest request that is still here; numbers never come twice.
+    first: usize,
+    requests: VecDeque<LoggedRequest>,
+    token_requests: usize,
+}
+
+impl RequestLog {
+    /// An empty log, whose time begins now.
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now(), entries: Mutex::default() }
+    }
+
+    /// Notes a request whose head has been read; the answer is `finish`.
+    pub(crate) fn begin(&self, endpoint: Endpoint, method: &Method, uri: &Uri, headers: &HeaderMap) -> usize {
+        let request = LoggedRequest {
+            endpoint,
+            at_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            method: method.to_string(),
+            path: redacted_path(uri),
+            headers: redacted_headers(uri, headers),
+            claims: match endpoint {
+                Endpoint::Backend => bearer_claims(headers),
+                _ => None,
+            },
+            status: None,
+        };
+        let mut entries = self.lock();
+        if endpoint == Endpoint::Imds && uri.path() == imds::TOKEN_PATH {
+            entries.token_requests += 1;
+        }
+        if entries.requests.len() == LIMIT {
+            entries.requests.pop_front();
+            entries.first += 1;
+        }
+        entries.requests.push_back(request);
+        entries.first + entries.requests.len() - 1
+    }
+
+    /// Notes the status that a request was answered with, if it is still in the log.
+    pub(crate) fn finish(&self, number: usize, status: u16) {
+        let mut entries = self.lock();
+        let index = number.checked_sub(entries.first);
+        if let Some(request) = index.and_then(|index| entries.requests.get_mut(index)) {
+            request.status = Some(status);
+        }
+    }
+
+    /// What is in the log, in the order of arrival.
+    pub(crate) fn requests(&self) -> Vec<LoggedRequest> {
+        self.lock().requests.iter().cloned().collect()
+    }
+
+    /// How many requests came to IMDS's token path.
+    pub(crate) fn token_requests(&self) -> usize {
+        self.lock().token_requests
+    }
+
+    /// Forgets everything; answers to what is under way are not noted.
+    pub(crate) fn clear(&self) {
+        let mut entries = self.lock();
+        entries.first += entries.requests.len();
+        entries.requests.clear();
+        entries.token_requests = 0;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The header fields as they may be shown: names in lower case, secrets redacted. HTTP/2's
+/// `:authority` is shown as `host`.
+pub(crate) fn redacted_headers(uri: &Uri, headers: &HeaderMap) -> Vec<(String, String)> {
+    let authority = uri.authority().filter(|_| !headers.contains_key(HOST));
+    let host = authority.map(|authority| ("host".to_owned(), authority.to_string()));
+    let fields = headers.iter().map(|(name, value)| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let shown = if is_secret_name(name.as_str()) || looks_like_token(&text) {
+            redacted(value.len())
+        } else {
+            text.into_owned()
+        };
+        (name.as_str().to_owned(), shown)
+    });
+    host.into_iter().chain(fields).collect()
+}
+
+/// The path and query as they may be shown: the values of secret parameters redacted.
+pub(crate) fn redacted_path(uri: &Uri) -> String {
+    let Some(query) = uri.query() else {
+        return uri.path().to_owned();
+    };
+    let shown: Vec<_> = query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((name, value)) if is_secret_name(&name.to_ascii_lowercase()) || looks_like_token(value) => {
+                format!("{name}={}", redacted(value.len()))
+            }
+            _ => pair.to_owned(),
+        })
+        .collect();
+    format!("{}?{}", uri.path(), shown.join("&"))
+}
+
+/// How many requests are kept; the oldest go first.
+const LIMIT: usize = 20_000;
+
+fn bearer_claims(headers: &HeaderMap) -> Option<Map<String, Value>> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    Some(Decoded::from_authorization(value)?.claims)
+}
+
+fn redacted(bytes: usize) -> String {
+    format!("<redacted {bytes} bytes>")
+}
+
+/// Header fields and query parameters whose values are secrets whatever they look like.
+fn is_secret_name(name: &str) -> bool {
+    matches!(
+        name,
+        "authorization"
+            | "proxy-authorization"
+            | "cookie"
+            | "x-identity-header"
+            | "client_assertion"
+            | "code"
+            | "sig"
+    ) || name.ends_with("-key")
+        || name.ends_with("_key")
+        || name.contains("secret")
+        || name.contains("token")
+}
+
+/// A compact JWS or JWE begins with the base64url of `{"` and has at least two stops.
+fn looks_like_token(value: &str) -> bool {
+    value.split_ascii_whitespace().any(|word| word.starts_with("eyJ") && word.matches('.').count() >= 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JWT: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.";
+
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn begin(log: &RequestLog, endpoint: Endpoint, path: &str, fields: &HeaderMap) -> usize {
+        log.begin(endpoint, &Method::GET, &path.parse().unwrap(), fields)
+    }
+
+    #[test]
+    fn secrets_are_redacted_by_name_and_by_look() {
+        let seen = redacted_headers(
+            &Uri::from_static("/"),
+            &headers(&[
+                ("authorization", "Bearer abc"),
+                ("ocp-apim-subscription-key", "0123456789"),
+                ("x-functions-key", "k"),
+                ("x-other", JWT),
+                ("x-plain", "eyJust text"),
+            ]),
+        );
+        let value = |name: &str| seen.iter().find(|(n, _)| n == name).unwrap().1.as_str();
+        assert_eq!(value("authorization"), "<redacted 10 bytes>");
+        assert_eq!(value("ocp-apim-subscription-key"), "<redacted 10 bytes>");
+        assert_eq!(value("x-functions-key"), "<redacted 1 bytes>");
+        assert_eq!(value("x-other"), format!("<redacted {} bytes>", JWT.len()));
+        assert_eq!(value("x-plain"), "eyJust text");
+    }
+
+    #[test]
+    fn secrets_in_the_query_are_redacted() {
+        let uri = format!("/a?resource=x&access_token=abc&other={JWT}&flag");
+        assert_eq!(
+            redacted_path(&uri.parse().unwrap()),
+            format!(
+                "/a?resource=x&access_token=<redacted 3 bytes>&other=<redacted {} bytes>&flag",
+                JWT.len()
+            )
+        );
+    }
+
+    #[test]
+    fn claims_are_kept_for_the_backend_only() {
+        let log = RequestLog::new();
+        let bearer = headers(&[("authorization", &format!("Bearer {JWT}"))]);
+        begin(&log, Endpoint::Backend, "/", &bearer);
+        begin(&log, Endpoint::Imds, "/", &bearer);
+        let requests = log.requests();
+        assert_eq!(requests[0].claims.as_ref().unwrap()["sub"], "a");
+        assert_eq!(requests[1].claims, None);
+    }
+
+    #[test]
+    fn an_answer_finds_its_request_also_after_a_clearing() {
+        let log = RequestLog::new();
+        let before = begin(&log, Endpoint::Imds, imds::TOKEN_PATH, &HeaderMap::new());
+        log.clear();
+        let after = begin(&log, Endpoint::Imds, imds::TOKEN_PATH, &HeaderMap::new());
+        log.finish(before, 500);
+        assert_eq!(log.requests()[0].status, None);
+        log.finish(after, 200);
+        assert_eq!(log.requests()[0].status, Some(200));
+        assert_eq!(log.token_requests(), 1);
+    }
+
+    #[test]
+    fn the_oldest_requests_go_when_the_log_is_full() {
+        let log = RequestLog::new();
+        for _ in 0..=LIMIT {
+            begin(&log, Endpoint::Imds, imds::TOKEN_PATH, &HeaderMap::new());
+        }
+        assert_eq!(log.requests().len(), LIMIT);
+        assert_eq!(log.token_requests(), LIMIT + 1);
+    }
+}

@@ -1,0 +1,134 @@
+//! `gatepass-emulator`: the Azure identity endpoints on one machine, until it is interrupted.
+
+use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use gatepass_emulator::{Emulator, Options, StartError};
+
+/// Plays Azure's identity endpoints on one machine: IMDS, the Entra login host, a partner's
+/// identity provider, and a backend that shows what it was sent.
+///
+/// All keys, certificates and secrets are made at the start. Stops on Ctrl-C and SIGTERM.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    /// Where IMDS listens (HTTP)
+    #[arg(long, value_name = "ADDRESS", default_value_t = Options::default().imds)]
+    imds: SocketAddr,
+    /// Where the login host and the partner's identity provider listen (HTTPS)
+    #[arg(long, value_name = "ADDRESS", default_value_t = Options::default().login)]
+    login: SocketAddr,
+    /// Where the backend listens (HTTPS)
+    #[arg(long, value_name = "ADDRESS", default_value_t = Options::default().backend)]
+    backend: SocketAddr,
+    /// Where the control interface listens (HTTP); a loopback address
+    #[arg(long, value_name = "ADDRESS", default_value_t = Options::default().control)]
+    control: SocketAddr,
+    /// Where ca.pem is written, the certificate to trust
+    #[arg(long, value_name = "DIRECTORY", default_value_os_t = Options::default().state_dir)]
+    state_dir: PathBuf,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Start with the usual ports:
+    gatepass-emulator
+
+  Get the machine's token for the API, as the gateway does:
+    curl -H 'Metadata: true' 'http://127.0.0.1:10254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=api://contoso-api'
+
+  Make a token that expired a minute ago:
+    curl http://127.0.0.1:10001/tokens --json '{\"lifetime\": -60}'
+
+  Throttle the next two token requests, then cut the third one off:
+    curl http://127.0.0.1:10001/faults/imds --json '[
+      {\"action\": {\"answer\": {\"status\": 429, \"headers\": [[\"retry-after\", \"2\"]]}}},
+      {\"action\": {\"answer\": {\"status\": 429}}},
+      {\"delay_ms\": 500, \"action\": \"close\"}]'
+
+  Roll the signing keys over, keeping the old ones published:
+    curl -X POST 'http://127.0.0.1:10001/keys/rotate?mode=add'
+
+  See what was asked:
+    curl http://127.0.0.1:10001/requests
+
+Endpoints that faults can be set for:
+  imds, discovery, jwks, token, partner-discovery, partner-jwks, backend, other";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gatepass-emulator: {}", with_causes(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why the program ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("cannot listen for signals")]
+    Signals(#[from] io::Error),
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let stop = stop_signal()?;
+    let emulator = Emulator::start(Options {
+        imds: arguments.imds,
+        login: arguments.login,
+        backend: arguments.backend,
+        control: arguments.control,
+        state_dir: arguments.state_dir,
+    })
+    .await?;
+    let rows = [
+        ("IMDS", "http", emulator.imds(), "the managed identities \"gateway\" and \"reader\""),
+        ("login", "https", emulator.login(), "login.microsoftonline.com and idp.partner.example"),
+        ("backend", "https", emulator.backend(), "backend.contoso.example, which shows what it was sent"),
+        ("control", "http", emulator.control(), "faults, requests, tokens, keys: see --help"),
+    ];
+    for (name, scheme, address, plays) in rows {
+        println!("{name:<8} {scheme:<6} {:<16} {plays}", address.to_string());
+    }
+    println!("CA       {}", emulator.ca_certificate().display());
+    println!("ready");
+    stop.await;
+    Ok(())
+}
+
+/// Listens for Ctrl-C and SIGTERM from now on; what it returns ends at the first of them.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+    })
+}
+
+/// Listens for Ctrl-C; what it returns ends then.
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

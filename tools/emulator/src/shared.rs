@@ -1,0 +1,86 @@
+//! What the listeners and the knobs share: the log, the faults, keys, secrets.
+
+use std::{
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    Rotation, TokenSpec, clock,
+    directory::APPLICATIONS,
+    faults::FaultBook,
+    imds::TokenCache,
+    log::RequestLog,
+    mint::mint,
+    signing::{KeyError, Keys, generate_successors, random_text},
+};
+
+/// What the listeners and the knobs share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What was asked.
+    pub(crate) log: RequestLog,
+    /// What waits to go wrong.
+    pub(crate) faults: FaultBook,
+    /// The tokens that IMDS hands out again.
+    pub(crate) imds_tokens: TokenCache,
+    keys: RwLock<Keys>,
+    token_lifetime: AtomicI64,
+    secrets: Vec<(&'static str, String)>,
+}
+
+impl Shared {
+    /// Makes keys and secrets.
+    pub(crate) fn new() -> Result<Self, KeyError> {
+        Ok(Self {
+            log: RequestLog::new(),
+            faults: FaultBook::default(),
+            imds_tokens: TokenCache::default(),
+            keys: RwLock::new(Keys::generate()?),
+            token_lifetime: AtomicI64::new(24 * 60 * 60),
+            secrets: APPLICATIONS
+                .iter()
+                .map(|application| (application.client_id, random_text(30)))
+                .collect(),
+        })
+    }
+
+    /// The keys of the moment.
+    pub(crate) fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lifetime of IMDS's tokens, in seconds.
+    pub(crate) fn token_lifetime(&self) -> i64 {
+        self.token_lifetime.load(Ordering::Relaxed)
+    }
+
+    /// Sets it.
+    pub(crate) fn set_token_lifetime(&self, lifetime: Duration) {
+        let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        self.token_lifetime.store(seconds, Ordering::Relaxed);
+        self.imds_tokens.clear();
+    }
+
+    /// The secret of an application.
+    pub(crate) fn client_secret(&self, client_id: &str) -> Option<&str> {
+        self.secrets.iter().find(|(id, _)| *id == client_id).map(|(_, secret)| secret.as_str())
+    }
+
+    /// Gives Entra and the partner new keys.
+    pub(crate) fn rotate_keys(&self, rotation: Rotation) -> Result<(), KeyError> {
+        let [entra, partner] = generate_successors()?;
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.entra.rotate(entra, rotation);
+        keys.partner.rotate(partner, rotation);
+        Ok(())
+    }
+
+    /// Makes a token.
+    pub(crate) fn issue(&self, spec: &TokenSpec) -> String {
+        mint(spec, &self.keys(), clock::now())
+    }
+}

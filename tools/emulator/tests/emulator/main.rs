@@ -1,0 +1,18 @@
+//! The emulator as its clients see it: over HTTP, on free ports of the loopback interface.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod backend;
+mod control;
+mod entra;
+mod faults;
+mod imds;
+mod official_client;
+mod partner;
+mod support;
