@@ -304,3 +304,6 @@ fn credentials(head: &RequestHead<'_>) -> Credentials {
         _ => Credentials::Unacceptable(Reason::SchemeNotAllowed),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,6 +115,14 @@ unsafe extern "C" {
         token: *mut u32,
     ) -> i32;
     fn proxy_set_effective_context(context: u32) -> i32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_length: usize,
+        arguments: *const u8,
+        arguments_length: usize,
+        out: *mut *mut u8,
+        length: *mut usize,
+    ) -> i32;
     fn proxy_define_metric(kind: i32, name: *const u8, name_length: usize, id: *mut u32) -> i32;
     fn proxy_record_metric(id: u32, value: u64) -> i32;
     fn proxy_increment_metric(id: u32, by: i64) -> i32;
@@ -290,6 +298,21 @@ pub(super) fn http_call(cluster: &str, headers: &[u8], timeout: Duration) -> Res
 pub(super) fn set_effective_context(context: u32) -> Result<(), Status> {
     // SAFETY: a plain number.
     check(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Calls a function of this host that the ABI does not name. Other hosts do not have it, and say so.
+pub(super) fn call_foreign_function(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Status> {
+    // SAFETY: name, arguments and both places outlive the call.
+    returning(|data, length| unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            length,
+        )
+    })
 }
 
 pub(super) fn define_metric(kind: MetricType, name: &str) -> Result<u32, Status> {

@@ -8,6 +8,17 @@ use super::vm::with_vm;
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
 
+unsafe extern "C" {
+    /// The linker's: constructors of the C library. Unless we call it, the linker has every export call it.
+    fn __wasm_call_ctors();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: Envoy calls this once, before anything else.
+    unsafe { __wasm_call_ctors() };
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     abi::allocate(size)

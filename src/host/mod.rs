@@ -6,6 +6,7 @@
 //! exports callbacks that Envoy then makes for every request.
 //!
 //! * [`abi`]: every host call, bytes only, every status handled.
+//! * [`crypto`]: signatures by Envoy's own crypto library.
 //! * [`exports`]: what Envoy calls.
 //! * [`root`]: one plugin configuration: its ticks, its queue, its calls.
 //! * [`stream`]: one request.
@@ -15,6 +16,7 @@
 #![allow(unsafe_code)]
 
 mod abi;
+mod crypto;
 mod exports;
 mod headers;
 mod metrics;

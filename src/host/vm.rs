@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::abi::{self, BufferType, MapType};
+use super::crypto::HostVerifier;
 use super::headers;
 use super::metrics::Metrics;
 use super::root::Root;
@@ -13,7 +14,6 @@ use super::stream::{self, Action, Stream};
 use crate::calls::{Answer, CALL_TIMEOUT, Call, CallId, MAX_ANSWER_BYTES, Outcome};
 use crate::config::{Configuration, OnFailure};
 use crate::engine::{self, RequestHead, Step};
-use crate::jwt::Software;
 use crate::observe::LogLevel;
 use crate::refusal::{Reason, Refusal};
 use crate::state::{State, StreamId};
@@ -40,7 +40,7 @@ pub(super) fn with_vm<T>(work: impl FnOnce(&mut Vm) -> T) -> Option<T> {
 }
 
 pub(super) struct Vm {
-    state: State<Software>,
+    state: State<HostVerifier>,
     store: Store,
     owner: u64,
     roots: BTreeMap<u32, Root>,
@@ -56,9 +56,15 @@ impl Vm {
     fn new() -> Self {
         // Without randomness the clock has to do: two VMs that start in the same nanosecond would then share
         // leases, which costs a second token request, not more.
+        let verifier = HostVerifier::probe();
+        let names: Vec<_> = verifier.by_host().iter().map(|algorithm| algorithm.name()).collect();
+        abi::log(
+            LogLevel::Info,
+            &format!("signatures checked by Envoy: {}; by the VM: the others", names.join(", ")),
+        );
         let owner = abi::random().unwrap_or_else(|| abi::now().monotonic.nanoseconds());
         Self {
-            state: State::new(Software, owner),
+            state: State::new(verifier, owner),
             store: Store::Alone(Alone),
             owner,
             roots: BTreeMap::new(),

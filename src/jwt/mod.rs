@@ -10,13 +10,15 @@ mod claims;
 mod error;
 mod jwk;
 mod signature;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token;
 
 pub use algorithm::Algorithm;
 pub use claims::{Claims, TimeRules};
 pub use error::Rejection;
 pub use jwk::{Jwk, JwkFault, Jwks, KeyId, PublicJwk};
-pub use signature::{Software, Verifier};
+pub use signature::{Software, SoftwareKey, Verifier, es256_to_der};
 pub use token::{MAX_TOKEN_BYTES, UnverifiedToken, VerifiedToken, verify_jws};
 
 /// SHA-256.
@@ -26,7 +28,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// Base64url without padding, as RFC 7515, section 2 wants it: other alphabets, padding, line breaks and
 /// non-canonical last characters are refused.
-fn base64url(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
     use base64::Engine;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()
 }

@@ -36,6 +36,24 @@ pub enum SoftwareKey {
     P256(Box<ES256PublicKey>),
 }
 
+impl SoftwareKey {
+    /// The algorithm that the key is for.
+    pub const fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Rsa(_) => Algorithm::Rs256,
+            Self::P256(_) => Algorithm::Es256,
+        }
+    }
+
+    /// The key as SubjectPublicKeyInfo (RFC 5280, section 4.1), DER, for verifiers of other libraries.
+    pub fn to_spki(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Rsa(key) => key.to_der().ok(),
+            Self::P256(key) => key.to_der().ok(),
+        }
+    }
+}
+
 impl Verifier for Software {
     type Key = SoftwareKey;
 
@@ -67,6 +85,13 @@ fn verify_rs256(key: &RS256PublicKey, message: &[u8], signature: &[u8]) -> Optio
     verifier.set_rsa_padding(Padding::PKCS1).ok()?;
     verifier.update(message).ok()?;
     verifier.verify(signature).ok()
+}
+
+/// An ES256 signature as DER has it (RFC 3279, section 2.2.3). `None` where it is not 64 bytes with `r` and `s`
+/// in their range.
+pub fn es256_to_der(signature: &[u8]) -> Option<Vec<u8>> {
+    let signature = p256::ecdsa::Signature::from_slice(signature).ok()?;
+    Some(signature.to_der().as_bytes().to_vec())
 }
 
 /// The signature is `r || s`, 32 bytes each (RFC 7518, section 3.4); DER is refused.

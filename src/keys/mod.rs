@@ -179,6 +179,3 @@ impl<V: Verifier> Keys<V> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,94 @@
+# Every step that a developer or CI takes. Each target does its own set-up, under .tools/, and may be run again at will.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+MAKEFLAGS += --no-builtin-rules
+# Cargo keeps every core busy by itself; two set-ups at once would only get into each other's way.
+.NOTPARALLEL:
+
+CARGO_DENY_VERSION := 0.20.2
+
+setup := tools/setup
+stack := cargo run --package gatepass-stack --
+
+# Each of these can be set from outside, as in `ENVOY=/usr/local/bin/envoy make demo`.
+export RUSTUP_TOOLCHAIN := $(shell $(setup)/rust.sh name)
+export GATEPASS_MODULE ?= $(CURDIR)/target/gatepass.wasm
+export VECTORS_DIR ?= $(CURDIR)/../shared/vectors
+
+##@ To see it work
+
+.PHONY: demo up down
+demo: build ## Build the filter, start Envoy and the emulator, send the requests of scenario 1
+	$(setup)/with-envoy.sh newest $(stack) demo
+
+up: build ## Start the same stack and leave it running, for curl
+	$(setup)/with-envoy.sh newest $(stack) up
+
+down: rust ## Stop what `make up` started
+	$(stack) down
+
+##@ To work on it
+
+.PHONY: build test test-unit test-wasm test-envoy test-envoy-oldest
+build: rust ## Build the module that Envoy loads, and audit it: target/gatepass.wasm
+	cargo rustc --package gatepass --lib --crate-type cdylib --target wasm32-wasip1 --profile module
+	cargo xtask module
+
+test: prerequisites ## All tests that need no Azure, with a summary: unit, wasm, envoy
+	+@$(setup)/test.sh test-unit test-wasm test-envoy
+
+test-unit: rust ## Unit tests, native
+	$(setup)/with-python.sh cargo test --workspace --exclude gatepass-envoy-tests --no-fail-fast
+
+test-wasm: rust ## The core's unit tests inside WebAssembly, under Node
+	$(setup)/with-wasm-runner.sh cargo test --package gatepass --lib --target wasm32-unknown-unknown
+
+test-envoy: build ## The module in the real Envoy
+	$(setup)/with-envoy.sh newest $(setup)/with-python.sh cargo test --package gatepass-envoy-tests --no-fail-fast
+
+test-envoy-oldest: build ## The same in the oldest Envoy that is supported
+	$(setup)/with-envoy.sh oldest $(setup)/with-python.sh cargo test --package gatepass-envoy-tests --no-fail-fast
+
+.PHONY: lint format advisories
+lint: rust ## Formatting, the rules of the rooms, clippy, licences and sources of dependencies
+	cargo fmt --all --check
+	cargo xtask rooms
+	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo clippy --package gatepass --lib --target wasm32-wasip1 -- --deny warnings
+	cargo clippy --package gatepass --lib --target wasm32-unknown-unknown -- --deny warnings
+	deny=$$($(setup)/cargo-tool.sh cargo-deny $(CARGO_DENY_VERSION) cargo-deny --locked) && "$$deny" --log-level error check bans licenses sources
+
+format: rust ## Format the code
+	cargo fmt --all
+
+advisories: rust ## Known vulnerabilities in dependencies (reads the RustSec database over the network)
+	deny=$$($(setup)/cargo-tool.sh cargo-deny $(CARGO_DENY_VERSION) cargo-deny --locked) && "$$deny" check advisories
+
+##@ Set-up, which the targets above do by themselves
+
+.PHONY: prerequisites rust envoy envoy-oldest
+prerequisites: ## Name what this machine lacks, with the commands that install it
+	@$(setup)/prerequisites.sh $(if $(filter $@,$(MAKECMDGOALS)),,--quiet)
+
+rust: prerequisites ## Add the pinned toolchain's WebAssembly targets, rustfmt and clippy
+	@$(setup)/rust.sh install
+
+envoy: prerequisites ## Install the pinned Envoy and print where it is
+	@$(setup)/envoy.sh newest
+
+envoy-oldest: prerequisites ## Install the oldest supported Envoy and print where it is
+	@$(setup)/envoy.sh oldest
+
+.PHONY: clean distclean help
+clean: ## Remove what was built
+	rm -rf target
+
+distclean: clean ## Remove what was built and what set-up installed
+	rm -rf .tools
+
+help: ## Print this list
+	@awk -F ':.*## ' ' \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 } \
+	' $(MAKEFILE_LIST)

@@ -1,0 +1,657 @@
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Pending, RequestHead, Step, start, wake};
+use crate::calls::{Answer, Call, Outcome};
+use crate::config::Configuration;
+use crate::jwt::Software;
+use crate::jwt::testing::{TestKey, encode};
+use crate::state::{State, StreamId};
+use crate::time::{Monotonic, Now, UnixTime};
+use crate::tokens::lease::Alone;
+
+const ISSUER: &str = "https://idp.example";
+const CONFIGURATION: &str = r#"{
+    "issuers": {"partner": {
+        "discovery": "https://idp.example/.well-known/openid-configuration",
+        "cluster": "idp", "algorithms": ["RS256", "ES256"], "hosts": {"keys.example": "keys"}}},
+    "identities": {"gateway": {"managed_identity": {"source": "imds", "cluster": "imds"}}},
+    "defaults": {"validate": {"issuer": "partner", "audiences": ["api"]}},
+    "operations": [
+        {"match": {"path": {"exact": "/protected"}},
+         "validate": {"roles": {"GET": "Read", "DELETE": ["Delete", "Admin"], "POST": "Write"}}},
+        {"match": {"path": {"prefix": "/any"}}},
+        {"match": {"path": {"exact": "/relay"}}, "attach": [{"identity": "gateway", "resource": "api://backend"}]},
+        {"match": {"path": {"exact": "/unprotected"}}, "anonymous": true,
+         "attach": [{"identity": "gateway", "resource": "api://backend"}]}]}"#;
+
+/// A gateway, an issuer and IMDS, all of them in memory.
+struct World {
+    configuration: Rc<Configuration>,
+    state: State<Software>,
+    now: Now,
+    key: TestKey,
+    /// What each path answers; a path that is not there never answers.
+    answers: BTreeMap<&'static str, (u16, String)>,
+    /// The paths that were asked for.
+    asked: Vec<String>,
+    open: Vec<Call>,
+    last_stream: u32,
+}
+
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+const JWKS: &str = "/jwks";
+const IMDS: &str = "/metadata/identity/oauth2/token";
+
+impl World {
+    fn new() -> Self {
+        Self::with(CONFIGURATION, TestKey::p256())
+    }
+
+    fn with(configuration: &str, key: TestKey) -> Self {
+        let configuration = Rc::new(Configuration::parse(configuration.as_bytes()).unwrap());
+        let mut state = State::new(Software, 1);
+        state.install(&configuration);
+        let discovery = json!({"issuer": ISSUER, "jwks_uri": "https://idp.example/jwks"});
+        let jwks = json!({"keys": [key.jwk("k1")]});
+        let imds = json!({"access_token": "imds-token", "expires_in": "3600", "token_type": "Bearer"});
+        let answers = BTreeMap::from([
+            (DISCOVERY, (200, discovery.to_string())),
+            (JWKS, (200, jwks.to_string())),
+            (IMDS, (200, imds.to_string())),
+        ]);
+        let now = Now {
+            monotonic: Monotonic::from_nanoseconds(1_000_000_000_000),
+            wall: UnixTime::from_seconds(1_800_000_000),
+        };
+        Self { configuration, state, now, key, answers, asked: Vec::new(), open: Vec::new(), last_stream: 0 }
+    }
+
+    fn publish(&mut self, keys: &[Value]) {
+        self.answers.insert(JWKS, (200, json!({ "keys": keys }).to_string()));
+    }
+
+    fn claims(&self) -> Value {
+        let now = self.now.wall.seconds();
+        json!({"iss": ISSUER, "aud": "api", "nbf": now - 60, "exp": now + 600, "roles": ["Read", "Write"]})
+    }
+
+    fn header(&self) -> Value {
+        json!({"alg": self.key.algorithm(), "typ": "JWT", "kid": "k1"})
+    }
+
+    /// A good token but for these members of its claims; `null` takes one away.
+    fn token(&self, changes: Value) -> String {
+        self.key.token(&self.header().to_string(), &changed(self.claims(), changes).to_string())
+    }
+
+    fn token_with_header(&self, changes: Value) -> String {
+        self.key.token(&changed(self.header(), changes).to_string(), &self.claims().to_string())
+    }
+
+    fn advance(&mut self, seconds: u64) {
+        self.now.monotonic = self.now.monotonic.after(Duration::from_secs(seconds));
+        self.now.wall = UnixTime::from_seconds(self.now.wall.seconds() + seconds);
+    }
+
+    fn start(&mut self, method: &str, path: &str, authorization: &[&[u8]]) -> Step {
+        let mut headers: Vec<(&[u8], &[u8])> =
+            vec![(b":method", method.as_bytes()), (b":path", path.as_bytes())];
+        headers.extend(authorization.iter().map(|value| (&b"authorization"[..], *value)));
+        self.last_stream += 1;
+        let stream = StreamId(self.last_stream);
+        start(&self.configuration, &mut self.state, stream, &RequestHead::new(&headers), self.now)
+    }
+
+    /// Sends what is due and answers it, until nothing is due.
+    fn pump(&mut self) {
+        loop {
+            let (calls, _) = self.state.due(&mut Alone, self.now);
+            self.asked.extend(calls.iter().map(|call| call.url.path.clone()));
+            self.open.extend(calls);
+            let answerable = |call: &Call| self.answers.contains_key(path_of(call));
+            let Some(index) = self.open.iter().position(answerable) else { return };
+            let call = self.open.remove(index);
+            let (status, body) = self.answers[path_of(&call)].clone();
+            let answer = Outcome::Answer(Answer { status, retry_after: None, body: body.into_bytes() });
+            self.state.ended(call.id, &answer, &mut Alone, self.now);
+        }
+    }
+
+    /// A request from beginning to end: `forwarded` with what is set, or the status and reason of the refusal.
+    fn request(&mut self, method: &str, path: &str, authorization: &[&[u8]]) -> String {
+        let mut step = self.start(method, path, authorization);
+        for _ in 0..10 {
+            match step {
+                Step::Wait(pending) => {
+                    self.pump();
+                    let stream = StreamId(self.last_stream);
+                    step = wake(*pending, &mut self.state, stream, self.now);
+                }
+                step => return told(&step),
+            }
+        }
+        told(&step)
+    }
+
+    fn with_token(&mut self, method: &str, path: &str, token: &str) -> String {
+        self.request(method, path, &[format!("Bearer {token}").as_bytes()])
+    }
+
+    fn asked_for(&self, path: &str) -> usize {
+        self.asked.iter().filter(|asked| asked.starts_with(path)).count()
+    }
+}
+
+fn path_of(call: &Call) -> &str {
+    call.url.path.split('?').next().unwrap()
+}
+
+fn changed(mut object: Value, changes: Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(object.as_object_mut().unwrap().remove(name)),
+            value => object[name] = value.clone(),
+        }
+    }
+    object
+}
+
+fn told(step: &Step) -> String {
+    match step {
+        Step::Forward(edits) => {
+            let set: String =
+                edits.set.iter().map(|(name, value)| format!(" {name}={}", value.expose())).collect();
+            format!("forwarded{set}")
+        }
+        Step::Refuse(refusal) => format!("{} {}", refusal.status.as_u16(), refusal.reason.code()),
+        Step::Wait(_) => "waits".to_owned(),
+    }
+}
+
+fn waiting(step: Step) -> Box<Pending> {
+    match step {
+        Step::Wait(pending) => pending,
+        step => panic!("{}", told(&step)),
+    }
+}
+
+#[test]
+fn a_good_token_with_the_role_of_the_operation_passes() {
+    for key in [TestKey::rsa(), TestKey::p256()] {
+        let mut world = World::with(CONFIGURATION, key);
+        let token = world.token(json!({}));
+        assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+        assert_eq!(world.with_token("GET", "/protected?x=1", &token), "forwarded");
+        assert_eq!(world.with_token("POST", "/protected", &token), "forwarded");
+        assert_eq!(world.with_token("GET", "/any/thing", &token), "forwarded");
+        assert_eq!(world.asked, [DISCOVERY, JWKS], "keys are fetched once");
+    }
+}
+
+#[test]
+fn roles_are_by_method_exact_and_default_deny() {
+    let mut world = World::new();
+    let mut with_roles = |method: &str, roles: Value| {
+        let token = world.token(json!({ "roles": roles }));
+        world.with_token(method, "/protected", &token)
+    };
+    assert_eq!(with_roles("DELETE", json!(["Admin"])), "forwarded");
+    assert_eq!(with_roles("GET", json!("Read")), "forwarded");
+    for (method, roles) in [
+        ("DELETE", json!(["Read", "Write"])),
+        ("GET", json!(["read"])),
+        ("GET", json!("Read,Write")),
+        ("GET", json!([["Read"]])),
+        ("GET", json!({"Read": true})),
+        ("GET", json!([])),
+        ("PATCH", json!(["Read", "Write", "Delete", "Admin"])),
+        ("get", json!(["Read"])),
+    ] {
+        assert_eq!(with_roles(method, roles.clone()), "401 claim_not_allowed", "{method} {roles}");
+    }
+    assert_eq!(with_roles("GET", Value::Null), "401 claim_missing");
+}
+
+#[test]
+fn what_matches_no_operation_is_refused_and_costs_nothing() {
+    let mut world = World::new();
+    let token = world.token(json!({}));
+    assert_eq!(world.with_token("GET", "/protected/x", &token), "404 operation_not_found");
+    assert_eq!(world.with_token("GET", "/", &token), "404 operation_not_found");
+    assert_eq!(world.with_token("GET", "/any/../protected", &token), "400 path_ambiguous");
+    assert_eq!(world.with_token("GET", "/any%2fthing", &token), "400 path_ambiguous");
+    assert!(world.asked.is_empty());
+}
+
+#[test]
+fn a_bad_token_is_refused_before_any_call_or_signature_check() {
+    let mut world = World::new();
+    let now = world.now.wall.seconds();
+    let good = world.token(json!({}));
+    let parts: Vec<&str> = good.split('.').collect();
+    let (head, body, signature) = (parts[0], parts[1], parts[2]);
+    let cases: Vec<(String, &str)> = vec![
+        (String::new(), "token_malformed"),
+        ("x".into(), "token_malformed"),
+        (format!("{head}.{body}"), "token_malformed"),
+        (format!("{head}.{body}."), "token_malformed"),
+        (format!("{head}..{signature}"), "token_malformed"),
+        (format!(".{body}.{signature}"), "token_malformed"),
+        (format!("{good}."), "token_malformed"),
+        (format!(".{good}"), "token_malformed"),
+        (format!("{good}.x.y"), "token_malformed"),
+        (format!("{good}="), "token_malformed"),
+        (format!("{head}.{body}=.{signature}"), "token_malformed"),
+        (format!("{head}.{body}\n.{signature}"), "token_malformed"),
+        (format!("{good}, Bearer {good}"), "token_malformed"),
+        (format!("{good} {good}"), "token_malformed"),
+        ("a".repeat(16 * 1024 + 1), "token_too_large"),
+        (world.key.token("[]", "{}"), "token_malformed"),
+        (world.key.token("{}", "{}"), "token_malformed"),
+        (world.key.token(r#"{"alg":"ES256","alg":"ES256"}"#, "{}"), "token_malformed"),
+        (world.key.token(r#"{"alg":["ES256"]}"#, "{}"), "token_malformed"),
+        (world.key.token(r#"{"alg":"ES256","kid":7}"#, "{}"), "token_malformed"),
+        (world.key.token(r#"{"alg":"ES256"}"#, "[]"), "token_malformed"),
+        (world.key.token(r#"{"alg":"ES256"}"#, r#"{"roles":["r"],"roles":["Admin"]}"#), "token_malformed"),
+        (world.token_with_header(json!({"crit": ["exp"]})), "critical_header_not_supported"),
+        (world.token_with_header(json!({"crit": []})), "critical_header_not_supported"),
+        (world.token_with_header(json!({"b64": false})), "critical_header_not_supported"),
+        (world.token_with_header(json!({"zip": "DEF"})), "token_type_not_allowed"),
+        (world.token_with_header(json!({"typ": "JWE"})), "token_type_not_allowed"),
+        (world.token_with_header(json!({"typ": "dpop+jwt"})), "token_type_not_allowed"),
+        (world.token_with_header(json!({"alg": "none"})), "algorithm_not_allowed"),
+        (world.token_with_header(json!({"alg": "nOnE"})), "algorithm_not_allowed"),
+        (world.token_with_header(json!({"alg": "HS256"})), "algorithm_not_allowed"),
+        (world.token_with_header(json!({"alg": "es256"})), "algorithm_not_allowed"),
+        (world.token_with_header(json!({"alg": "ES384"})), "algorithm_not_allowed"),
+        (world.token(json!({"exp": now})), "token_expired"),
+        (world.token(json!({"exp": 0})), "token_expired"),
+        (world.token(json!({"exp": null})), "expiration_missing"),
+        (world.token(json!({"exp": "soon"})), "claim_type_invalid"),
+        (world.token(json!({"nbf": now + 1})), "token_not_yet_valid"),
+        (world.token(json!({"aud": null})), "audience_not_allowed"),
+        (world.token(json!({"aud": "API"})), "audience_not_allowed"),
+        (world.token(json!({"aud": "api/"})), "audience_not_allowed"),
+        (world.token(json!({"aud": "api other"})), "audience_not_allowed"),
+        (world.token(json!({"aud": []})), "audience_not_allowed"),
+        (world.token(json!({"aud": {"api": 1}})), "claim_type_invalid"),
+        (world.token(json!({"iss": null})), "issuer_not_allowed"),
+        (world.token(json!({"iss": [ISSUER]})), "claim_type_invalid"),
+    ];
+    for (token, reason) in cases {
+        assert_eq!(world.with_token("GET", "/protected", &token), format!("401 {reason}"), "{token}");
+    }
+    assert!(world.asked.is_empty(), "{:?}", world.asked);
+    assert_eq!(world.with_token("GET", "/protected", &good), "forwarded", "the good one still passes");
+}
+
+#[test]
+fn an_issuer_that_is_not_trusted_is_refused_once_the_trusted_ones_are_known() {
+    let mut world = World::new();
+    for issuer in ["https://idp.example/", "https://IDP.example", "https://evil.example", ""] {
+        let token = world.token(json!({ "iss": issuer }));
+        assert_eq!(world.with_token("GET", "/protected", &token), "401 issuer_not_allowed", "{issuer}");
+    }
+}
+
+#[test]
+fn every_flipped_bit_and_every_cut_of_a_signature_is_refused() {
+    let mut world = World::new();
+    let good = world.token(json!({}));
+    assert_eq!(world.with_token("GET", "/protected", &good), "forwarded");
+    let (signing_input, _) = good.rsplit_once('.').unwrap();
+    let signature = world.key.sign(signing_input);
+    for bit in 0..signature.len() * 8 {
+        let mut forged = signature.clone();
+        forged[bit / 8] ^= 1 << (bit % 8);
+        let token = format!("{signing_input}.{}", encode(forged));
+        assert_eq!(world.with_token("GET", "/protected", &token), "401 signature_invalid", "bit {bit}");
+    }
+    for length in 1..signature.len() {
+        let token = format!("{signing_input}.{}", encode(&signature[..length]));
+        assert_eq!(world.with_token("GET", "/protected", &token), "401 signature_invalid", "length {length}");
+    }
+    for forged in [vec![0; 64], [signature.clone(), vec![0]].concat(), [vec![0], signature].concat()] {
+        let token = format!("{signing_input}.{}", encode(forged));
+        assert_eq!(world.with_token("GET", "/protected", &token), "401 signature_invalid");
+    }
+}
+
+#[test]
+fn the_key_decides_the_algorithm_and_the_issuer_decides_the_key() {
+    let rsa = TestKey::rsa();
+    let mut world = World::new();
+    world.publish(&[world.key.jwk("k1"), rsa.jwk("k2")]);
+    let good = world.token(json!({}));
+    assert_eq!(world.with_token("GET", "/protected", &good), "forwarded");
+    // The kid of one key with the algorithm of the other.
+    let crossed = world.token_with_header(json!({"kid": "k2"}));
+    assert_eq!(world.with_token("GET", "/protected", &crossed), "401 key_not_found");
+    // Somebody else's key under our kid.
+    let foreign = TestKey::p256().token(&world.header().to_string(), &world.claims().to_string());
+    assert_eq!(world.with_token("GET", "/protected", &foreign), "401 signature_invalid");
+    // A key that travels in the token is not looked at.
+    let attacker = TestKey::p256();
+    let header =
+        changed(world.header(), json!({"jwk": attacker.jwk("k1"), "jku": "https://evil.example/jwks"}));
+    let own_key = attacker.token(&header.to_string(), &world.claims().to_string());
+    assert_eq!(world.with_token("GET", "/protected", &own_key), "401 signature_invalid");
+}
+
+#[test]
+fn a_token_without_kid_needs_the_only_key_that_fits() {
+    let mut world = World::new();
+    let token = world.token_with_header(json!({"kid": null}));
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+    let mut world = World::new();
+    world.publish(&[world.key.jwk("k1"), TestKey::p256().jwk("k2")]);
+    let token = world.token_with_header(json!({"kid": null}));
+    assert_eq!(world.with_token("GET", "/protected", &token), "401 key_not_found");
+}
+
+#[test]
+fn credentials_are_one_bearer_token() {
+    let mut world = World::new();
+    let token = world.token(json!({}));
+    let mut request = |values: &[&str]| {
+        let values: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+        world.request("GET", "/protected", &values)
+    };
+    let bearer = format!("Bearer {token}");
+    assert_eq!(request(&[]), "401 token_missing");
+    assert_eq!(request(&[&bearer]), "forwarded");
+    assert_eq!(request(&[&format!("bearer {token}")]), "forwarded");
+    assert_eq!(request(&[&format!("BEARER  {token}")]), "forwarded");
+    assert_eq!(request(&[&bearer, &bearer]), "401 token_multiple");
+    assert_eq!(request(&["", &bearer]), "401 token_multiple");
+    for other in ["", "Bearer", "Basic eDp5", &token, &format!("Bearer\t{token}"), &format!("Bearer:{token}")]
+    {
+        assert_eq!(request(&[other]), "401 scheme_not_allowed", "{other}");
+    }
+    assert_eq!(world.request("GET", "/protected", &[b"Bearer \xa1"]), "401 token_malformed");
+}
+
+#[test]
+fn an_attached_token_replaces_what_the_client_sent() {
+    let mut world = World::new();
+    for sent in
+        [&[][..], &[&b"Bearer client"[..]], &[&b"Basic eDp5"[..]], &[&b"a"[..], &b"b"[..]], &[&b"\xff"[..]]]
+    {
+        let told = world.request("GET", "/unprotected", sent);
+        assert_eq!(told, "forwarded authorization=Bearer imds-token");
+    }
+    assert_eq!(world.asked_for(IMDS), 1);
+}
+
+#[test]
+fn nothing_is_attached_before_the_caller_is_admitted() {
+    let mut world = World::new();
+    assert_eq!(world.request("GET", "/relay", &[]), "401 token_missing");
+    assert_eq!(world.asked_for(IMDS), 0, "a refused caller costs no token request");
+    let token = world.token(json!({}));
+    assert_eq!(world.with_token("GET", "/relay", &token), "forwarded authorization=Bearer imds-token");
+}
+
+#[test]
+fn a_token_that_ends_while_its_request_waits_is_refused() {
+    let mut world = World::new();
+    let token = world.token(json!({"exp": world.now.wall.seconds() + 5}));
+    let authorization = format!("Bearer {token}");
+    let first = waiting(world.start("GET", "/relay", &[authorization.as_bytes()]));
+    // Its caller is admitted, then it waits for IMDS.
+    world.answers.remove(IMDS);
+    world.pump();
+    let second = waiting(wake(*first, &mut world.state, StreamId(1), world.now));
+    world.advance(5);
+    assert_eq!(told(&wake(*second, &mut world.state, StreamId(1), world.now)), "401 token_expired");
+}
+
+#[test]
+fn requests_before_the_first_keys_wait_and_go_on_together() {
+    let mut world = World::new();
+    let bearer = format!("Bearer {}", world.token(json!({})));
+    let pending: Vec<_> =
+        (0..50).map(|_| waiting(world.start("GET", "/protected", &[bearer.as_bytes()]))).collect();
+    assert_eq!(world.state.waiting.len(), 50);
+    world.pump();
+    assert_eq!(world.asked, [DISCOVERY, JWKS]);
+    assert!(world.state.waiting.is_empty());
+    for (stream, pending) in (1..).zip(pending) {
+        assert_eq!(told(&wake(*pending, &mut world.state, StreamId(stream), world.now)), "forwarded");
+    }
+}
+
+#[test]
+fn a_request_waits_until_its_deadline_and_no_longer() {
+    let mut world = World::new();
+    world.answers.clear();
+    let bearer = format!("Bearer {}", world.token(json!({})));
+    let pending = waiting(world.start("GET", "/protected", &[bearer.as_bytes()]));
+    world.advance(14);
+    assert!(world.state.waiting.take_late(world.now).is_empty());
+    world.advance(1);
+    assert_eq!(world.state.waiting.take_late(world.now).len(), 1);
+    assert_eq!(told(&wake(*pending, &mut world.state, StreamId(1), world.now)), "503 keys_unavailable");
+}
+
+#[test]
+fn a_stream_that_is_gone_waits_for_nothing() {
+    let mut world = World::new();
+    let _ = waiting(world.start("GET", "/unprotected", &[]));
+    assert_eq!(world.state.waiting.len(), 1);
+    world.state.waiting.remove(StreamId(1));
+    assert!(world.state.waiting.is_empty());
+}
+
+#[test]
+fn waiting_is_bounded_and_half_of_it_is_for_keys() {
+    use crate::state::{MAX_WAITING, MAX_WAITING_FOR_KEYS};
+    let mut world = World::new();
+    world.answers.clear();
+    let bearer = format!("Bearer {}", world.token(json!({})));
+    for _ in 0..MAX_WAITING_FOR_KEYS {
+        let _ = waiting(world.start("GET", "/protected", &[bearer.as_bytes()]));
+    }
+    assert_eq!(told(&world.start("GET", "/protected", &[bearer.as_bytes()])), "503 keys_unavailable");
+    for _ in MAX_WAITING_FOR_KEYS..MAX_WAITING {
+        let _ = waiting(world.start("GET", "/unprotected", &[]));
+    }
+    assert_eq!(told(&world.start("GET", "/unprotected", &[])), "503 token_unavailable");
+    assert_eq!(world.state.waiting.len(), MAX_WAITING);
+}
+
+#[test]
+fn a_rotated_key_is_found_by_a_refetch_and_unknown_kids_run_out_of_them() {
+    let mut world = World::new();
+    let token = world.token(json!({}));
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+    world.publish(&[world.key.jwk("k1"), world.key.jwk("k2")]);
+    let rotated = world.token_with_header(json!({"kid": "k2"}));
+    assert_eq!(world.with_token("GET", "/protected", &rotated), "forwarded");
+    assert_eq!(world.asked, [DISCOVERY, JWKS, JWKS], "one refetch, without the discovery document");
+    // Two refetches are left; then unknown kids are refused at once, and the known ones still pass.
+    for unknown in 0..200 {
+        let token = world.token_with_header(json!({"kid": format!("unknown-{unknown}")}));
+        assert_eq!(world.with_token("GET", "/protected", &token), "401 key_not_found");
+    }
+    assert_eq!(world.asked_for(JWKS), 4);
+    assert_eq!(world.with_token("GET", "/protected", &rotated), "forwarded");
+    // The budget comes back, one per 30 s.
+    world.advance(31);
+    world.publish(&[world.key.jwk("k3")]);
+    let rotated = world.token_with_header(json!({"kid": "k3"}));
+    assert_eq!(world.with_token("GET", "/protected", &rotated), "forwarded");
+    assert_eq!(world.asked_for(JWKS), 5);
+    assert_eq!(world.with_token("GET", "/protected", &token), "401 key_not_found", "the old key is gone");
+}
+
+#[test]
+fn an_unknown_kid_causes_no_refetch_unless_time_and_audience_have_passed() {
+    let mut world = World::new();
+    let token = world.token(json!({}));
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+    let header = json!({"alg": "ES256", "kid": "unknown"}).to_string();
+    for changes in [json!({"exp": 1}), json!({"aud": "other"}), json!({"iss": "https://evil.example"})] {
+        let token = world.key.token(&header, &changed(world.claims(), changes).to_string());
+        assert!(world.with_token("GET", "/protected", &token).starts_with("401"));
+    }
+    assert_eq!(world.asked_for(JWKS), 1);
+}
+
+#[test]
+fn keys_are_refreshed_within_the_hour_and_survive_an_outage_of_a_day() {
+    let mut world = World::new();
+    let token = world.token(json!({"exp": world.now.wall.seconds() + 1_000_000}));
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+    world.advance(3_600);
+    world.pump();
+    assert_eq!(world.asked, [DISCOVERY, JWKS, DISCOVERY, JWKS]);
+    world.answers.insert(DISCOVERY, (500, String::new()));
+    for _ in 0..23 {
+        world.advance(3_600);
+        world.pump();
+        assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+    }
+    world.advance(3_600);
+    world.pump();
+    assert_eq!(world.with_token("GET", "/protected", &token), "503 keys_unavailable");
+}
+
+#[test]
+fn a_long_outage_is_told_at_once_and_its_end_is_noticed() {
+    let mut world = World::new();
+    world.answers.insert(DISCOVERY, (503, String::new()));
+    let token = world.token(json!({}));
+    for _ in 0..8 {
+        world.pump();
+        world.advance(30);
+    }
+    world.pump();
+    assert_eq!(world.with_token("GET", "/protected", &token), "503 keys_unavailable");
+    let asked = world.asked.len();
+    assert!(asked <= 10, "{asked} calls in 4 minutes");
+    let discovery = json!({"issuer": ISSUER, "jwks_uri": "https://idp.example/jwks"});
+    world.answers.insert(DISCOVERY, (200, discovery.to_string()));
+    world.advance(30);
+    world.pump();
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+}
+
+#[test]
+fn a_document_that_cannot_be_used_is_a_failure_and_not_a_loop() {
+    for (path, body) in [
+        (DISCOVERY, "<html>"),
+        (DISCOVERY, r#"{"issuer": ""}"#),
+        (DISCOVERY, r#"{"issuer": "https://idp.example", "jwks_uri": "http://idp.example/jwks"}"#),
+        (DISCOVERY, r#"{"issuer": "https://idp.example", "jwks_uri": "https://evil.example/jwks"}"#),
+        (JWKS, ""),
+        (JWKS, r#"{"keys": {}}"#),
+        (JWKS, r#"{"keys": []}"#),
+        (JWKS, r#"{"keys": [null, {"kty": "oct", "k": "AAAA"}]}"#),
+    ] {
+        let mut world = World::new();
+        world.answers.insert(path, (200, body.to_owned()));
+        let token = world.token(json!({}));
+        assert_eq!(world.with_token("GET", "/protected", &token), "waits", "{body}");
+        assert!(world.asked.len() <= 2, "{body}: {:?}", world.asked);
+    }
+}
+
+#[test]
+fn keys_may_be_on_another_host_that_is_configured() {
+    let mut world = World::new();
+    let discovery = json!({"issuer": ISSUER, "jwks_uri": "https://keys.example/jwks"});
+    world.answers.insert(DISCOVERY, (200, discovery.to_string()));
+    let token = world.token(json!({}));
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+}
+
+#[test]
+fn weak_odd_and_repeated_keys_are_dropped() {
+    let mut world = World::new();
+    let good = world.key.jwk("k1");
+    let odd = |changes: Value| changed(good.clone(), changes);
+    world.publish(&[
+        good.clone(),
+        odd(json!({"kid": "enc", "use": "enc"})),
+        odd(json!({"kid": "ops", "key_ops": ["encrypt"]})),
+        odd(json!({"kid": "ops2", "key_ops": ["verify", "verify"]})),
+        odd(json!({"kid": "alg", "alg": "ES384"})),
+        odd(json!({"kid": "private", "d": "AAAA"})),
+        odd(json!({"kid": "off-curve", "y": good["x"]})),
+        odd(json!({"kid": "short", "x": "AAAA"})),
+        odd(json!({"kid": "twice"})),
+        odd(json!({"kid": "twice"})),
+        json!({"kty": "RSA", "kid": "weak", "n": encode([0xff; 128]), "e": "AQAB"}),
+        json!({"kty": "RSA", "kid": "e1", "n": encode([0xff; 256]), "e": "AQ"}),
+        json!({"kty": "new", "kid": "new"}),
+    ]);
+    let mut with_kid = |kid: &str| {
+        let token = world.token_with_header(json!({ "kid": kid }));
+        world.with_token("GET", "/any", &token)
+    };
+    assert_eq!(with_kid("k1"), "forwarded");
+    for kid in ["enc", "ops", "ops2", "alg", "private", "off-curve", "short", "twice", "weak", "e1", "new"] {
+        assert_eq!(with_kid(kid), "401 key_not_found", "{kid}");
+    }
+}
+
+#[test]
+fn a_key_of_another_issuer_in_the_same_set_is_not_used() {
+    let mut world = World::new();
+    let named = |kid: &str, issuer: &str| changed(world.key.jwk(kid), json!({ "issuer": issuer }));
+    let keys = [named("ours", ISSUER), named("theirs", "https://other.example")];
+    world.publish(&keys);
+    let mut with_kid = |kid: &str| {
+        let token = world.token_with_header(json!({ "kid": kid }));
+        world.with_token("GET", "/any", &token)
+    };
+    assert_eq!(with_kid("ours"), "forwarded");
+    assert_eq!(with_kid("theirs"), "401 key_not_found");
+}
+
+#[test]
+fn a_refusal_has_api_managements_body_and_a_challenge() {
+    let mut world = World::new();
+    let refusal = |step: Step| match step {
+        Step::Refuse(refusal) => refusal,
+        step => panic!("{}", told(&step)),
+    };
+    let missing = refusal(world.start("GET", "/protected", &[]));
+    assert_eq!(missing.body, r#"{"statusCode":401,"message":"JWT not present."}"#);
+    assert!(missing.headers.contains(&("www-authenticate", r#"Bearer realm="gatepass""#.into())));
+    let bad = refusal(world.start("GET", "/protected", &[b"Bearer x"]));
+    assert_eq!(bad.body, r#"{"statusCode":401,"message":"Invalid JWT."}"#);
+    assert!(
+        bad.headers
+            .contains(&("www-authenticate", r#"Bearer realm="gatepass", error="invalid_token""#.into()))
+    );
+    let nowhere = refusal(world.start("GET", "/nowhere", &[]));
+    assert_eq!(nowhere.body, r#"{"statusCode":404,"message":"Resource not found"}"#);
+    assert_eq!(nowhere.headers.len(), 1);
+}
+
+#[test]
+fn statuses_and_message_follow_on_failure() {
+    let configuration = CONFIGURATION.replacen(
+        '{',
+        r#"{"on_failure": {"status": 400, "forbidden_status": 403, "message": "No."}, "#,
+        1,
+    );
+    let mut world = World::with(&configuration, TestKey::p256());
+    let token = world.token(json!({"roles": []}));
+    assert_eq!(world.with_token("GET", "/protected", &token), "403 claim_not_allowed");
+    assert_eq!(world.request("GET", "/protected", &[]), "400 token_missing");
+    assert_eq!(world.request("GET", "/nowhere", &[]), "404 operation_not_found");
+    match world.start("GET", "/protected", &[]) {
+        Step::Refuse(refusal) => assert_eq!(refusal.body, r#"{"statusCode":400,"message":"No."}"#),
+        step => panic!("{}", told(&step)),
+    }
+}

@@ -1,0 +1,19 @@
+//! Every test starts the real Envoy with the filter, and the emulator of the Azure endpoints.
+
+mod bodies;
+mod bytes;
+mod clients;
+mod cold_start;
+mod configuration;
+mod issuers;
+mod leak;
+mod many_at_once;
+mod outages;
+mod overwrite;
+mod paths;
+mod refresh;
+mod refusals;
+mod reload;
+mod scenario_one;
+mod storm;
+mod support;

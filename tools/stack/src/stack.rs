@@ -1,0 +1,386 @@
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use gatepass_emulator::{Emulator, Options};
+use reqwest::Method;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::{
+    Admin, Answer, Checkout, Delivery, Error, Validation,
+    delivery::Delivered,
+    envoy::{self, Envoy, Launch},
+    ports::{self, Reservation},
+    reload::Seen,
+    tree,
+};
+
+type Edit = Box<dyn FnOnce(&mut Value) + Send>;
+type Prepare = Box<dyn FnOnce(&Emulator) + Send>;
+
+/// What a stack shall be; by default the reference configuration on free ports.
+pub struct Builder {
+    concurrency: u32,
+    delivery: Delivery,
+    log_level: String,
+    component_log_level: String,
+    drain_seconds: u32,
+    edits: Vec<Edit>,
+    prepare: Vec<Prepare>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("concurrency", &self.concurrency)
+            .field("delivery", &self.delivery)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            concurrency: 2,
+            delivery: Delivery::Static,
+            log_level: "info".to_owned(),
+            component_log_level: "wasm:debug".to_owned(),
+            drain_seconds: 5,
+            edits: Vec::new(),
+            prepare: Vec::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// How many workers Envoy has; 2 by default.
+    #[must_use]
+    pub fn concurrency(mut self, workers: u32) -> Self {
+        self.concurrency = workers;
+        self
+    }
+
+    /// How the filter reaches Envoy.
+    #[must_use]
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// Envoy's log level, and that of single components (`wasm:debug`).
+    #[must_use]
+    pub fn log_level(mut self, level: &str, components: &str) -> Self {
+        self.log_level = level.to_owned();
+        self.component_log_level = components.to_owned();
+        self
+    }
+
+    /// How long Envoy lets connections of an old listener live on after a reload; 5 s by default.
+    #[must_use]
+    pub fn drain_seconds(mut self, seconds: u32) -> Self {
+        self.drain_seconds = seconds;
+        self
+    }
+
+    /// Changes Envoy's configuration; the ports and files of this run are already in it.
+    #[must_use]
+    pub fn edit(mut self, edit: impl FnOnce(&mut Value) + Send + 'static) -> Self {
+        self.edits.push(Box::new(edit));
+        self
+    }
+
+    /// Changes the filter's configuration.
+    #[must_use]
+    pub fn configure(self, change: impl FnOnce(&mut Value) + Send + 'static) -> Self {
+        self.edit(|tree| {
+            let text = tree::configuration(tree).unwrap_or_default();
+            let mut configuration = serde_json::from_str(&text).unwrap_or_default();
+            change(&mut configuration);
+            tree::set_configuration(tree, &configuration.to_string());
+        })
+    }
+
+    /// Gives the filter another configuration: any text.
+    #[must_use]
+    pub fn configuration(self, text: &str) -> Self {
+        let text = text.to_owned();
+        self.edit(move |tree| tree::set_configuration(tree, &text))
+    }
+
+    /// Prepares the emulator before Envoy starts, such as with faults for the first requests.
+    #[must_use]
+    pub fn prepare(mut self, prepare: impl FnOnce(&Emulator) + Send + 'static) -> Self {
+        self.prepare.push(Box::new(prepare));
+        self
+    }
+
+    /// Starts the emulator and Envoy on free ports, with their files in a folder of their own.
+    pub async fn start(self) -> Result<Stack, Error> {
+        let checkout = Checkout::find()?;
+        let (binary, module) = (checkout.envoy()?, checkout.module()?);
+        let folder = TempDir::with_prefix("gatepass-").map_err(Error::io("a temporary folder"))?;
+        let options = Options::on_free_ports(folder.path().to_owned());
+        let emulator = start_emulator(options).await?;
+        for prepare in self.prepare {
+            prepare(&emulator);
+        }
+
+        let gateway = Reservation::new()?;
+        let ports = ports::Replacements::from([
+            (ports::GATEWAY, gateway.address().port()),
+            (ports::ADMIN, 0),
+            (ports::IMDS, emulator.imds().port()),
+            (ports::LOGIN, emulator.login().port()),
+            (ports::BACKEND, emulator.backend().port()),
+        ]);
+        let mut tree = tree::read(&checkout.envoy_yaml())?;
+        tree::replace_ports(&mut tree, &ports);
+        tree::replace_files(&mut tree, "target/stack", folder.path());
+        tree::replace_files(&mut tree, "target/gatepass.wasm", &module);
+        for edit in self.edits {
+            edit(&mut tree);
+        }
+        let delivered = Delivered::take(self.delivery, &mut tree, folder.path())?;
+        let configuration = folder.path().join("envoy.json");
+        fs::write(&configuration, tree.to_string()).map_err(Error::io("Envoy's configuration"))?;
+
+        let launch = Launch {
+            binary: &binary,
+            configuration: &configuration,
+            folder: folder.path(),
+            concurrency: self.concurrency,
+            log_level: &self.log_level,
+            component_log_level: &self.component_log_level,
+            drain_seconds: self.drain_seconds,
+            log: folder.path().join("envoy.log"),
+            admin_address: folder.path().join("admin-address"),
+        };
+        let mut stack = Stack::launch(&launch, gateway.address(), emulator).await?;
+        stack.delivery = self.delivery;
+        stack.delivered = delivered;
+        stack.reservation = Some(gateway);
+        stack.folder = Some(folder);
+        Ok(stack)
+    }
+
+    /// Does not start anything: asks Envoy whether it would take the configuration.
+    pub fn validate(self) -> Result<Validation, Error> {
+        let checkout = Checkout::find()?;
+        let (binary, module) = (checkout.envoy()?, checkout.module()?);
+        let folder = TempDir::with_prefix("gatepass-").map_err(Error::io("a temporary folder"))?;
+        let mut tree = tree::read(&checkout.envoy_yaml())?;
+        tree::replace_files(&mut tree, "target/gatepass.wasm", &module);
+        without_tls(&mut tree);
+        for edit in self.edits {
+            edit(&mut tree);
+        }
+        let configuration = folder.path().join("envoy.json");
+        fs::write(&configuration, tree.to_string()).map_err(Error::io("Envoy's configuration"))?;
+        envoy::validate(&binary, &configuration, folder.path())
+    }
+}
+
+/// Nobody has made certificates for a configuration that is only looked at.
+fn without_tls(tree: &mut Value) {
+    for cluster in tree::clusters(tree).into_iter().flatten() {
+        if let Some(cluster) = cluster.as_object_mut() {
+            cluster.remove("transport_socket");
+        }
+    }
+}
+
+/// A running Envoy with Gatepass, and the emulator that it talks to. Both end with the value.
+#[derive(Debug)]
+pub struct Stack {
+    // In the order in which they end: Envoy before what it talks to.
+    envoy: Envoy,
+    emulator: Emulator,
+    gateway: SocketAddr,
+    admin: Admin,
+    http: reqwest::Client,
+    delivery: Delivery,
+    delivered: Option<Delivered>,
+    reservation: Option<Reservation>,
+    folder: Option<TempDir>,
+}
+
+impl Stack {
+    /// A stack of its own, for a test.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts the emulator on the ports of the reference configuration.
+    pub async fn reference_emulator(checkout: &Checkout) -> Result<Emulator, Error> {
+        ports::all_free()?;
+        start_emulator(Options { state_dir: checkout.state(), ..Options::default() }).await
+    }
+
+    /// Starts Envoy with `envoy/envoy.yaml` exactly as it is.
+    pub async fn reference(checkout: &Checkout, emulator: Emulator) -> Result<Self, Error> {
+        let binary = checkout.envoy()?;
+        checkout.reference_module()?;
+        let launch = Launch {
+            binary: &binary,
+            configuration: &checkout.envoy_yaml(),
+            folder: checkout.root(),
+            concurrency: 2,
+            log_level: "info",
+            component_log_level: "wasm:info",
+            drain_seconds: 5,
+            log: checkout.state().join("envoy.log"),
+            admin_address: checkout.state().join("admin-address"),
+        };
+        Self::launch(&launch, (Ipv4Addr::LOCALHOST, ports::GATEWAY).into(), emulator).await
+    }
+
+    async fn launch(launch: &Launch<'_>, gateway: SocketAddr, emulator: Emulator) -> Result<Self, Error> {
+        // Every request on a connection of its own, so that all workers have their share.
+        let http = reqwest::Client::builder()
+            .pool_max_idle_per_host(0)
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
+            .build()?;
+        let mut envoy = Envoy::spawn(launch)?;
+        let admin = envoy.ready(gateway, &http).await?;
+        Ok(Self {
+            envoy,
+            emulator,
+            gateway,
+            admin,
+            http,
+            delivery: Delivery::Static,
+            delivered: None,
+            reservation: None,
+            folder: None,
+        })
+    }
+
+    /// Where the gateway listens.
+    pub fn gateway(&self) -> SocketAddr {
+        self.gateway
+    }
+
+    /// The gateway's address with a path, as a URL.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.gateway)
+    }
+
+    /// A client that makes a connection for every request.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// What the gateway's tokens and keys come from.
+    pub fn emulator(&self) -> &Emulator {
+        &self.emulator
+    }
+
+    /// Envoy's administration.
+    pub fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    /// The folder with the files of this run; none for the reference stack.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_ref().map(TempDir::path)
+    }
+
+    /// Sends a GET without credentials.
+    pub async fn get(&self, path: &str) -> Result<Answer, Error> {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// Sends a request, with a bearer token if there is one.
+    pub async fn send(&self, method: Method, path: &str, token: Option<&str>) -> Result<Answer, Error> {
+        let request = self.http.request(method, self.url(path));
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        Answer::read(request.send().await?).await
+    }
+
+    /// Sends many requests at the same moment, each on a connection of its own.
+    pub async fn at_once(&self, count: usize, method: &Method, path: &str) -> Vec<Result<Answer, Error>> {
+        let mut requests = JoinSet::new();
+        for _ in 0..count {
+            let request = self.http.request(method.clone(), self.url(path));
+            requests.spawn(async move { Answer::read(request.send().await?).await });
+        }
+        requests.join_all().await
+    }
+
+    /// Sends a GET with these header lines.
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer, Error> {
+        let mut request = self.http.get(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::read(request.send().await?).await
+    }
+
+    /// The counters and gauges of Envoy whose names begin with `prefix`.
+    pub async fn stats(&self, prefix: &str) -> Result<BTreeMap<String, u64>, Error> {
+        self.admin.stats(prefix).await
+    }
+
+    /// A counter or gauge of the filter, by its name after `gatepass.`; 0 if it is not there.
+    pub async fn counter(&self, name: &str) -> Result<u64, Error> {
+        self.admin.stat(&format!("wasmcustom.gatepass.{name}")).await
+    }
+
+    /// Waits until a counter of the filter, which are written now and then, is at least `value`.
+    pub async fn counter_reaches(&self, name: &str, value: u64) -> Result<u64, Error> {
+        let started = Instant::now();
+        loop {
+            let found = self.counter(name).await?;
+            if found >= value {
+                return Ok(found);
+            }
+            if started.elapsed() > Duration::from_secs(5) {
+                return Err(Error::Timeout(format!("{name} to reach {value}; it is {found}")));
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Everything that Envoy and the filter have logged so far.
+    pub fn log(&self) -> String {
+        self.envoy.log()
+    }
+
+    /// Whether Envoy still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.envoy.ended().is_none()
+    }
+
+    /// The filter's configuration in `envoy/envoy.yaml`.
+    pub fn reference_configuration() -> Result<Value, Error> {
+        let file = Checkout::find()?.envoy_yaml();
+        let text = tree::configuration(&mut tree::read(&file)?).unwrap_or_default();
+        serde_json::from_str(&text).map_err(|error| Error::Configuration { file, problem: error.to_string() })
+    }
+
+    /// Delivers another configuration of the filter and waits for Envoy's verdict: whether it took it.
+    pub async fn reload_plugin(&mut self, configuration: &str) -> Result<bool, Error> {
+        let Some(delivered) = self.delivered.as_mut() else {
+            let problem = "a static configuration cannot be reloaded".to_owned();
+            return Err(Error::Configuration { file: PathBuf::from("envoy.json"), problem });
+        };
+        let seen = Seen::now(&self.admin, self.delivery).await?;
+        delivered.deliver(configuration)?;
+        seen.verdict(&self.admin, self.delivery).await
+    }
+}
+
+async fn start_emulator(options: Options) -> Result<Emulator, Error> {
+    fs::create_dir_all(&options.state_dir).map_err(Error::io("the emulator's folder"))?;
+    Emulator::start(options).await.map_err(|error| Error::Emulator(error.to_string()))
+}
