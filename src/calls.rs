@@ -152,6 +152,9 @@ pub enum Unusable {
     /// The discovery document names a `jwks_uri` that is not `https`, or on a host that is not configured.
     #[error("a jwks_uri on a host that is not configured")]
     JwksUri,
+    /// The discovery document is another issuer's (OpenID Connect Discovery 1.0, section 4.3).
+    #[error("a discovery document whose `issuer` is not the one that is configured")]
+    Issuer,
     /// The endpoint gave the token that is held already, or one that ends no later.
     #[error("a token no fresher than the one that is held")]
     NotFresher,
@@ -180,27 +183,28 @@ impl CallFailure {
 
 /// The wait before the next try after `failures` failures in a row, while nothing usable is at hand.
 ///
-/// Three quick tries, then doubling to 30 s; IMDS's own outages heal in seconds to 70 s. A permanent fault
-/// waits 60 s. `jitter` (0 to 255) makes it up to a fifth longer, so that many VMs do not call in step.
+/// Three quick tries, 0.8 s to 3 s after the first failure, then waits from 1 s doubling to 30 s: IMDS's own
+/// outages heal in seconds to 70 s. A permanent fault waits 60 s. `jitter` (0 to 255) makes it up to a fifth
+/// longer, so that many VMs do not call in step.
 pub fn back_off(failures: u32, failure: CallFailure, jitter: u8) -> Duration {
-    if failure.is_permanent() {
-        return Duration::from_secs(60);
-    }
     let base = match failures {
+        _ if failure.is_permanent() => 60_000,
         0 | 1 => 800,
-        2 => 1_500,
-        3 => 3_000,
-        4 => 6_000,
-        5 => 12_000,
-        6 => 24_000,
+        2 => 1_000,
+        3 => 1_200,
+        4 => 1_000,
+        5 => 2_000,
+        6 => 4_000,
+        7 => 8_000,
+        8 => 16_000,
         _ => 30_000,
     };
     let longer = u64::from(jitter).saturating_mul(base / 5) / 255;
-    Duration::from_millis(u64::saturating_add(base, longer).min(30_000))
+    Duration::from_millis(u64::saturating_add(base, longer))
 }
 
-/// Failures after which a request no longer waits: the quick tries are over.
-pub const QUICK_TRIES: u32 = 3;
+/// A request waits for a call that is due within this time, and not for a later one.
+pub const WORTH_WAITING: Duration = Duration::from_secs(5);
 
 /// How long `Retry-After` asks to wait, in seconds or as a date (RFC 9110, section 10.2.3); at most an hour.
 pub fn retry_after(value: &str, now: UnixTime) -> Option<Duration> {
@@ -273,8 +277,8 @@ mod tests {
 
     #[test]
     fn back_off_grows_to_thirty_seconds_and_a_permanent_fault_waits_a_minute() {
-        let waits: Vec<_> = (1..10).map(|n| back_off(n, CallFailure::Status(500), 0).as_millis()).collect();
-        assert_eq!(waits, [800, 1_500, 3_000, 6_000, 12_000, 24_000, 30_000, 30_000, 30_000]);
+        let waits: Vec<_> = (1..11).map(|n| back_off(n, CallFailure::Status(500), 0).as_millis()).collect();
+        assert_eq!(waits, [800, 1_000, 1_200, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
         assert_eq!(back_off(1, CallFailure::Status(400), 0), Duration::from_secs(60));
         for jitter in 0..=255 {
             let wait = back_off(1, CallFailure::NoAnswer, jitter).as_millis();

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::access::{CanonicalPath, Permit};
+use crate::access::{CanonicalPath, Permit, is_method};
 use crate::calls::Purpose;
 use crate::config::{Attachment, Configuration, Inbound, Operation, Validate};
 use crate::jwt::{Rejection, UnverifiedToken, VerifiedToken, Verifier};
-use crate::keys::Lookup;
+use crate::keys::{self, Lookup};
 use crate::observe::Counter;
 use crate::refusal::{Reason, Refusal};
 use crate::secret::SecretString;
@@ -60,6 +60,8 @@ pub struct Pending {
     method: String,
     caller: Caller,
     deadline: Monotonic,
+    /// Whether it has been counted.
+    counted: bool,
 }
 
 impl std::fmt::Debug for Pending {
@@ -101,28 +103,30 @@ pub fn start<V: Verifier>(
     head: &RequestHead<'_>,
     now: Now,
 ) -> Step {
-    let method = String::from_utf8_lossy(head.first(":method"));
-    let operation = match CanonicalPath::read(head.first(":path")) {
-        Err(ambiguous) => Err(Reason::PathAmbiguous(ambiguous)),
-        Ok(path) => configuration
-            .operations
-            .iter()
-            .position(|operation| operation.matcher.matches(&method, &path))
-            .ok_or(Reason::OperationNotFound),
-    };
-    match operation {
+    match operation(configuration, head) {
         Err(reason) => refuse(configuration, state, reason),
-        Ok(operation) => {
+        Ok((operation, method)) => {
             let pending = Pending {
                 configuration: Rc::clone(configuration),
                 operation,
-                method: method.into_owned(),
+                method: method.to_owned(),
                 caller: Caller::Unknown(credentials(head)),
                 deadline: now.monotonic.after(configuration.wait),
+                counted: false,
             };
             go_on(pending, state, stream, now)
         }
     }
+}
+
+/// The index of the first operation that a request matches, and the request's method.
+fn operation<'h>(configuration: &Configuration, head: &RequestHead<'h>) -> Result<(usize, &'h str), Reason> {
+    let method = std::str::from_utf8(head.first(":method")).ok().filter(|method| is_method(method));
+    let method = method.ok_or(Reason::MethodInvalid)?;
+    let path = CanonicalPath::read(head.first(":path")).map_err(Reason::PathAmbiguous)?;
+    let index =
+        configuration.operations.iter().position(|operation| operation.matcher.matches(method, &path));
+    Ok((index.ok_or(Reason::OperationNotFound)?, method))
 }
 
 /// Looks at a waiting request again.
@@ -149,7 +153,9 @@ fn go_on<V: Verifier>(mut pending: Pending, state: &mut State<V>, stream: Stream
             if late || !state.waiting.add(stream, purpose, pending.deadline) {
                 return refuse(&configuration, state, unavailable(purpose));
             }
-            state.counters.count(Counter::Waited);
+            if !std::mem::replace(&mut pending.counted, true) {
+                state.counters.count(Counter::Waited);
+            }
             Step::Wait(Box::new(pending))
         }
     }
@@ -233,8 +239,11 @@ fn authenticate<V: Verifier>(
     let issuer = claims.issuer().ok_or_else(|| rejected(Rejection::IssuerNotAllowed))?;
     let definition = issuer_of(validate, issuer, state, now)?;
     let algorithm = token.algorithm(&definition.algorithms).map_err(rejected)?;
-    let State { keys, verifier, .. } = state;
-    match keys.key(definition.fingerprint, token.key_id(), algorithm, now) {
+    let State { keys, verifier, slow_checks, .. } = state;
+    match keys.key(definition, token.key_id(), algorithm, now) {
+        Lookup::Found(_) if verifier.is_slow(algorithm) && !slow_checks.spend(now.monotonic) => {
+            Err(Halt::Refuse(Reason::KeysBusy))
+        }
         Lookup::Found(key) => token.verify(algorithm, key, verifier).map_err(rejected),
         Lookup::NotFound => Err(rejected(Rejection::KeyNotFound)),
         Lookup::Wait => Err(Halt::Wait(Purpose::Keys(definition.fingerprint))),
@@ -246,12 +255,12 @@ fn authenticate<V: Verifier>(
 fn issuer_of<'v, V: Verifier>(
     validate: &'v Validate,
     issuer: &str,
-    state: &State<V>,
+    state: &mut State<V>,
     now: Now,
-) -> Result<&'v crate::keys::Definition, Halt> {
+) -> Result<&'v Rc<keys::Definition>, Halt> {
     let mut halt = rejected(Rejection::IssuerNotAllowed);
     for definition in &validate.issuers {
-        match state.keys.issuer(definition.fingerprint, now) {
+        match state.keys.issuer(definition, now) {
             Lookup::Found(name) if name == issuer => return Ok(definition),
             Lookup::Wait => halt = Halt::Wait(Purpose::Keys(definition.fingerprint)),
             Lookup::Unavailable(wait) if !matches!(halt, Halt::Wait(_)) => {

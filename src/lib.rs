@@ -21,6 +21,7 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod access;
+pub mod bucket;
 pub mod calls;
 pub mod config;
 pub mod engine;

@@ -34,8 +34,6 @@ pub enum Counter {
     TokenFailed(&'static str),
     /// A token was taken over from another VM.
     TokenShared,
-    /// What another VM left in shared data could not be read.
-    SharedDataIgnored,
 }
 
 impl Counter {
@@ -53,7 +51,6 @@ impl Counter {
             Self::TokenFetched => ("tokens.fetched", None),
             Self::TokenFailed(code) => ("tokens.failed", Some(code)),
             Self::TokenShared => ("tokens.shared", None),
-            Self::SharedDataIgnored => ("shared_data.ignored", None),
         };
         code.map_or_else(|| format!("gatepass.{name}"), |code| format!("gatepass.{name}.{code}"))
     }

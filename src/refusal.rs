@@ -19,6 +19,9 @@ pub enum Reason {
     /// No operation matches.
     #[error("no operation matches the method and path")]
     OperationNotFound,
+    /// The method is not one that all programs read alike.
+    #[error("the method is not a token in capitals")]
+    MethodInvalid,
     /// The path can be read in two ways.
     #[error("{0}")]
     PathAmbiguous(AmbiguousPath),
@@ -40,6 +43,9 @@ pub enum Reason {
     /// The keys of an issuer are not to be had.
     #[error("the issuer's keys are not to be had")]
     KeysUnavailable(Duration),
+    /// More signatures are to be checked in the VM than it has time for.
+    #[error("more signatures to check than this worker has time for")]
+    KeysBusy,
     /// An outbound token is not to be had.
     #[error("no token for the backend is to be had")]
     TokenUnavailable(Duration),
@@ -53,6 +59,7 @@ impl Reason {
     pub const fn code(self) -> &'static str {
         match self {
             Self::OperationNotFound => "operation_not_found",
+            Self::MethodInvalid => "method_invalid",
             Self::PathAmbiguous(_) => "path_ambiguous",
             Self::TokenMissing => "token_missing",
             Self::SchemeNotAllowed => "scheme_not_allowed",
@@ -60,6 +67,7 @@ impl Reason {
             Self::Token(rejection) => rejection.code(),
             Self::Denied(denied) => denied.code(),
             Self::KeysUnavailable(_) => "keys_unavailable",
+            Self::KeysBusy => "keys_busy",
             Self::TokenUnavailable(_) => "token_unavailable",
             Self::Internal => "internal",
         }
@@ -69,12 +77,14 @@ impl Reason {
     fn status(self, on_failure: &OnFailure) -> StatusCode {
         match self {
             Self::OperationNotFound => StatusCode::NOT_FOUND,
-            Self::PathAmbiguous(_) => StatusCode::BAD_REQUEST,
+            Self::MethodInvalid | Self::PathAmbiguous(_) => StatusCode::BAD_REQUEST,
             Self::TokenMissing | Self::SchemeNotAllowed | Self::TokenMultiple | Self::Token(_) => {
                 on_failure.status
             }
             Self::Denied(_) => on_failure.forbidden_status,
-            Self::KeysUnavailable(_) | Self::TokenUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::KeysUnavailable(_) | Self::KeysBusy | Self::TokenUnavailable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -84,21 +94,22 @@ impl Reason {
     const fn message(self) -> &'static str {
         match self {
             Self::OperationNotFound => "Resource not found",
+            Self::MethodInvalid => "The method of the request is not valid.",
             Self::PathAmbiguous(_) => "The path of the request is ambiguous.",
             Self::TokenMissing => "JWT not present.",
             Self::SchemeNotAllowed | Self::TokenMultiple | Self::Token(_) | Self::Denied(_) => "Invalid JWT.",
-            Self::KeysUnavailable(_) | Self::TokenUnavailable(_) => {
+            Self::KeysUnavailable(_) | Self::KeysBusy | Self::TokenUnavailable(_) => {
                 "The service is not ready to authenticate this request. Try again later."
             }
             Self::Internal => "Internal server error",
         }
     }
 
-    /// `WWW-Authenticate` (RFC 6750, section 3): the realm alone where there were no credentials.
+    /// `WWW-Authenticate` (RFC 6750, section 3): the realm alone where there was no bearer token.
     fn challenge(self) -> Option<String> {
         let error = match self {
-            Self::TokenMissing => return Some(REALM.to_owned()),
-            Self::SchemeNotAllowed | Self::TokenMultiple | Self::Token(_) => "invalid_token",
+            Self::TokenMissing | Self::SchemeNotAllowed => return Some(REALM.to_owned()),
+            Self::TokenMultiple | Self::Token(_) => "invalid_token",
             Self::Denied(_) => "insufficient_scope",
             _ => return None,
         };
@@ -111,6 +122,7 @@ impl Reason {
             Self::KeysUnavailable(wait) | Self::TokenUnavailable(wait) => {
                 Some(wait.as_millis().div_ceil(1_000).clamp(1, 3_600) as u64)
             }
+            Self::KeysBusy => Some(1),
             _ => None,
         }
     }
@@ -140,6 +152,11 @@ impl Refusal {
         headers.extend(reason.challenge().map(|challenge| ("www-authenticate", Cow::Owned(challenge))));
         headers.extend(reason.retry_after().map(|seconds| ("retry-after", Cow::Owned(seconds.to_string()))));
         Self { reason, status, headers, body }
+    }
+
+    /// The answer to a fault of ours: the request is never let pass.
+    pub fn internal() -> Self {
+        Self::new(Reason::Internal, &OnFailure::default())
     }
 }
 

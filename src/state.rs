@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::bucket::Bucket;
 use crate::calls::{Answer, Call, CallFailure, CallId, CallRequest, Jitter, Outcome, Purpose};
 use crate::config::Configuration;
 use crate::fingerprint::Fingerprint;
@@ -16,8 +17,13 @@ use crate::tokens::{self, Tokens};
 
 /// Requests that may wait at once, in the whole VM.
 pub const MAX_WAITING: usize = 4_096;
-/// Of these, those that may wait for keys: nothing about them is proved yet.
-pub const MAX_WAITING_FOR_KEYS: usize = MAX_WAITING / 2;
+/// Of these, those that may wait for one thing, and for keys together: nothing about them is proved yet.
+pub const MAX_WAITING_FOR_ONE: usize = MAX_WAITING / 2;
+
+/// Signature checks in the VM that may be made at once, and how long it takes to regain one: 200 per second, a
+/// fifth of a worker. Unsigned tokens must not take all of it.
+const SLOW_CHECKS: u32 = 200;
+const SLOW_CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A request, as the host numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +39,8 @@ pub struct State<V: Verifier> {
     pub tokens: Tokens,
     /// Requests that wait.
     pub waiting: Waiting,
+    /// Slow signature checks that may still be made.
+    pub slow_checks: Bucket,
     /// What was counted and not yet written.
     pub counters: Counters,
     log: Vec<LogLine>,
@@ -50,6 +58,7 @@ impl<V: Verifier> State<V> {
             keys: Keys::default(),
             tokens: Tokens::default(),
             waiting: Waiting::default(),
+            slow_checks: Bucket::new(SLOW_CHECKS, SLOW_CHECK_INTERVAL),
             counters: Counters::default(),
             log: Vec::new(),
             lease: Lease::new(owner),
@@ -211,11 +220,12 @@ impl<V: Verifier> State<V> {
     }
 }
 
-/// The requests that wait, by what they wait for. Bounded by [`MAX_WAITING`].
+/// The requests that wait, by what they wait for. Bounded by [`MAX_WAITING`] in all, and by half of it for each
+/// thing that is waited for, and for keys together.
 #[derive(Debug, Default)]
 pub struct Waiting {
     streams: BTreeMap<StreamId, (Purpose, Monotonic)>,
-    by_purpose: BTreeSet<(Purpose, StreamId)>,
+    by_purpose: BTreeMap<Purpose, BTreeSet<StreamId>>,
     for_keys: usize,
 }
 
@@ -225,27 +235,34 @@ impl Waiting {
     pub fn add(&mut self, stream: StreamId, purpose: Purpose, deadline: Monotonic) -> bool {
         self.remove(stream);
         let for_keys = matches!(purpose, Purpose::Keys(_));
-        if self.streams.len() >= MAX_WAITING || (for_keys && self.for_keys >= MAX_WAITING_FOR_KEYS) {
+        let for_the_same = self.by_purpose.get(&purpose).map_or(0, BTreeSet::len);
+        let is_full = self.streams.len() >= MAX_WAITING
+            || for_the_same >= MAX_WAITING_FOR_ONE
+            || (for_keys && self.for_keys >= MAX_WAITING_FOR_ONE);
+        if is_full {
             return false;
         }
         self.for_keys = self.for_keys.saturating_add(usize::from(for_keys));
-        self.by_purpose.insert((purpose, stream));
+        self.by_purpose.entry(purpose).or_default().insert(stream);
         self.streams.insert(stream, (purpose, deadline));
         true
     }
 
     /// A stream waits no longer: it is gone, or goes on.
     pub fn remove(&mut self, stream: StreamId) {
-        if let Some((purpose, _)) = self.streams.remove(&stream) {
-            self.by_purpose.remove(&(purpose, stream));
-            self.for_keys = self.for_keys.saturating_sub(usize::from(matches!(purpose, Purpose::Keys(_))));
+        let Some((purpose, _)) = self.streams.remove(&stream) else { return };
+        self.for_keys = self.for_keys.saturating_sub(usize::from(matches!(purpose, Purpose::Keys(_))));
+        if let Some(streams) = self.by_purpose.get_mut(&purpose) {
+            streams.remove(&stream);
+            if streams.is_empty() {
+                self.by_purpose.remove(&purpose);
+            }
         }
     }
 
     /// Takes out all that wait for `purpose`.
     fn take(&mut self, purpose: Purpose) -> BTreeSet<StreamId> {
-        let range = (purpose, StreamId(0))..=(purpose, StreamId(u32::MAX));
-        let streams: BTreeSet<_> = self.by_purpose.range(range).map(|(_, stream)| *stream).collect();
+        let streams = self.by_purpose.get(&purpose).cloned().unwrap_or_default();
         streams.iter().for_each(|stream| self.remove(*stream));
         streams
     }

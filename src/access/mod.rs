@@ -3,8 +3,16 @@
 mod path;
 mod roles;
 
-pub use path::{AmbiguousPath, CanonicalPath, PathPattern};
+pub use path::{AmbiguousPath, CanonicalPath, PathPattern, PathRules};
 pub use roles::{Denied, Permit, RequiredRoles};
+
+/// Whether this is a method as requests carry them: a token (RFC 9110, section 9.1) of at most 32 bytes without
+/// lower-case letters. Methods are case-sensitive, but there are backends that read `delete` as `DELETE`.
+pub fn is_method(method: &str) -> bool {
+    const MAX_BYTES: usize = 32;
+    let lower = method.bytes().any(|byte| byte.is_ascii_lowercase());
+    method.len() <= MAX_BYTES && !lower && http::Method::from_bytes(method.as_bytes()).is_ok()
+}
 
 /// Which requests an operation is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use super::fault::{Fault, FaultKind, Path};
 use super::raw;
 use super::{Attachment, Audiences, Configuration, Inbound, OnFailure, Operation, Validate};
-use crate::access::{Matcher, PathPattern, RequiredRoles};
+use crate::access::{Matcher, PathPattern, PathRules, RequiredRoles, is_method};
 use crate::calls::Url;
 use crate::jwt::{Algorithm, TimeRules};
 use crate::tokens::{Imds, ImdsIdentity};
@@ -25,6 +25,9 @@ pub(super) fn compile(raw: raw::Configuration) -> Result<Configuration, Vec<Faul
         _ => Err(compiler.faults),
     }
 }
+
+/// More would keep expired tokens alive.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(600);
 
 /// What has been compiled so far, and the faults met on the way. A step that meets a fault returns `None`.
 #[derive(Default)]
@@ -78,14 +81,12 @@ impl Compiler {
                 let path = path.member("entra");
                 let tenant = self.guid(&path.member("tenant"), &entra.tenant);
                 let cluster = self.text(&path.member("cluster"), entra.cluster);
-                let tenant = tenant?;
-                let host = login_host(entra.cloud.unwrap_or_default());
                 let discovery = Url {
                     https: true,
-                    authority: host.to_owned(),
-                    path: format!("/{tenant}/v2.0/.well-known/openid-configuration"),
+                    authority: login_host(entra.cloud.unwrap_or_default()).to_owned(),
+                    path: format!("/{}/v2.0{DISCOVERY}", tenant.as_deref().unwrap_or_default()),
                 };
-                (discovery, cluster?, Some(tenant))
+                (discovery, cluster?, Some(tenant?))
             }
             (None, Some(discovery), Some(cluster)) => {
                 let url = self.https_url(&path.member("discovery"), &discovery);
@@ -94,7 +95,13 @@ impl Compiler {
             (None, Some(_), None) => return self.fault(path, FaultKind::MissingField("cluster".to_owned())),
             _ => return self.not_exactly_one(path, &["entra", "discovery (with cluster)"]),
         };
-        Some(keys::Definition::new(name, discovery, cluster, algorithms?, hosts?, tenant))
+        let Some(issuer) = raw.issuer.or_else(|| issuer_of(&discovery)) else {
+            let why = "the field `issuer` is missing: `discovery` does not end in `/.well-known/openid-configuration`, \
+                       so it does not tell what the issuer calls itself";
+            return self.fault(path, FaultKind::Invalid(why));
+        };
+        let issuer = self.text(&path.member("issuer"), issuer)?;
+        Some(keys::Definition::new(name, issuer, discovery, cluster, algorithms?, hosts?, tenant))
     }
 
     fn hosts(&mut self, path: &Path, raw: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
@@ -189,15 +196,16 @@ impl Compiler {
 
     fn matcher(&mut self, path: &Path, raw: raw::Match) -> Option<Matcher> {
         let methods = self.methods(&path.member("methods"), raw.methods);
+        let rules = PathRules { case_sensitive: raw.case_sensitive, trailing_slash: raw.trailing_slash };
         let path = path.member("path");
         let (path, pattern) = match (&raw.path.exact, &raw.path.prefix) {
-            (Some(text), None) => (path.member("exact"), PathPattern::exact(text)),
-            (None, Some(text)) => (path.member("prefix"), PathPattern::prefix(text)),
+            (Some(text), None) => (path.member("exact"), PathPattern::exact(text, rules)),
+            (None, Some(text)) => (path.member("prefix"), PathPattern::prefix(text, rules)),
             _ => return self.not_exactly_one(&path, &["exact", "prefix"]),
         };
         let pattern = pattern.ok().or_else(|| {
-            let why = "no request reaches this path: it must begin with `/` and may not hold a query, `;`, `\\`, \
-                       an empty or dot segment, or an encoded delimiter";
+            let why = "no request reaches this path: it must begin with `/` and may not hold a query, a wildcard or \
+                       template (use `prefix`), `;`, an empty or dot segment, or an encoded delimiter";
             self.fault(&path, FaultKind::Invalid(why))
         });
         Some(Matcher { methods: methods?, path: pattern? })
@@ -215,8 +223,10 @@ impl Compiler {
     }
 
     fn method(&mut self, path: &Path, method: &str) -> Option<()> {
-        let upper = method.bytes().all(|byte| !byte.is_ascii_lowercase());
-        if upper && Method::from_bytes(method.as_bytes()).is_ok() {
+        if matches!(method, "*" | "ANY" | "ALL") {
+            return self.fault(path, FaultKind::Invalid("leave `methods` out for every method"));
+        }
+        if is_method(method) {
             return Some(());
         }
         self.fault(path, FaultKind::Invalid("not a method; methods are written in capitals: `GET`"))
@@ -233,7 +243,11 @@ impl Compiler {
         if let Some(roles) = &raw.roles {
             self.roles(&path.member("roles"), roles);
         }
-        self.duration(&path.member("clock_skew"), raw.clock_skew.as_deref(), Duration::ZERO);
+        let path = path.member("clock_skew");
+        let skew = self.duration(&path, raw.clock_skew.as_deref(), Duration::ZERO);
+        if skew.is_some_and(|skew| skew > MAX_CLOCK_SKEW) {
+            self.fault::<()>(&path, FaultKind::Invalid("clocks may differ by `10m` at the most"));
+        }
     }
 
     fn validate(&mut self, path: &Path, own: raw::Validate, defaults: &raw::Validate) -> Option<Validate> {
@@ -245,10 +259,14 @@ impl Compiler {
         let skew = own.clock_skew.as_deref().or(defaults.clock_skew.as_deref());
         let skew = silent.duration(path, skew, Duration::ZERO);
         let Some(issuer) = own.issuer.as_ref().or(defaults.issuer.as_ref()) else {
-            return self.fault(path, FaultKind::MissingField("issuer".to_owned()));
+            let why = "no issuer is named, here or in `defaults.validate`; an operation that asks for no token says \
+                       `anonymous: true`";
+            return self.fault(path, FaultKind::Invalid(why));
         };
         let Some(audiences) = own.audiences.as_ref().or(defaults.audiences.as_ref()) else {
-            return self.fault(path, FaultKind::MissingField("audiences".to_owned()));
+            let why =
+                "no audiences are named, here or in `defaults.validate`; `audiences: any` accepts every one";
+            return self.fault(path, FaultKind::Invalid(why));
         };
         Some(Validate {
             issuers: vec![silent.named_issuer(path, issuer)?],
@@ -396,6 +414,13 @@ impl Compiler {
         }
         Some(text)
     }
+}
+
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// What an issuer with this discovery document calls itself (OpenID Connect Discovery 1.0, section 4.3).
+fn issuer_of(discovery: &Url) -> Option<String> {
+    Some(format!("https://{}{}", discovery.authority, discovery.path.strip_suffix(DISCOVERY)?))
 }
 
 const fn login_host(cloud: raw::Cloud) -> &'static str {

@@ -68,8 +68,8 @@ pub enum FaultKind {
         /// Those that exist.
         expected: Vec<String>,
     },
-    /// A kind or a word that does not exist.
-    #[error("unknown word `{word}`{}; expected {}", hint(word, expected), list(expected))]
+    /// A word that is none of those that may stand here. It is not quoted: it may have slipped from elsewhere.
+    #[error("unknown word{}; expected {}", hint(word, expected), list(expected))]
     UnknownWord {
         /// The word.
         word: String,
@@ -103,7 +103,7 @@ pub enum FaultKind {
     /// More than one kind where one is wanted, or none.
     #[error("exactly one of {} belongs here", list(.0))]
     NotExactlyOne(Vec<String>),
-    /// A value of the right type that is not allowed.
+    /// A value that is missing or not allowed.
     #[error("{0}")]
     Invalid(&'static str),
     /// An operation that no request can reach.

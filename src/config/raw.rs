@@ -42,6 +42,8 @@ pub(super) struct Issuer {
     pub entra: Option<Entra>,
     /// The URL of an OpenID Connect discovery document.
     pub discovery: Option<String>,
+    /// What the issuer calls itself, where that is not the beginning of `discovery`.
+    pub issuer: Option<String>,
     /// Envoy's cluster for the discovery document's host.
     pub cluster: Option<String>,
     /// Algorithms that its keys may sign with. Default `[RS256]`.
@@ -140,6 +142,12 @@ pub(super) struct Match {
     pub methods: Option<Vec<String>>,
     /// The path.
     pub path: PathMatch,
+    /// Whether `/Orders` is another path than `/orders`. Default false, as in API Management.
+    #[serde(default)]
+    pub case_sensitive: bool,
+    /// Whether `/orders/` is another path than `/orders`. Default false, as in API Management.
+    #[serde(default)]
+    pub trailing_slash: bool,
 }
 
 /// How a path is matched.

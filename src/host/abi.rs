@@ -124,7 +124,6 @@ unsafe extern "C" {
         length: *mut usize,
     ) -> i32;
     fn proxy_define_metric(kind: i32, name: *const u8, name_length: usize, id: *mut u32) -> i32;
-    fn proxy_record_metric(id: u32, value: u64) -> i32;
     fn proxy_increment_metric(id: u32, by: i64) -> i32;
 }
 
@@ -172,9 +171,9 @@ pub(super) fn log(level: LogLevel, text: &str) {
     unsafe { proxy_log(level, text.as_ptr(), text.len()) };
 }
 
-/// Asks for a tick every `period`, of one millisecond at least.
+/// Asks for a tick every `period`, in whole milliseconds; zero ends it.
 pub(super) fn set_tick_period(period: Duration) -> Result<(), Status> {
-    let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX).max(1);
+    let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
     // SAFETY: a plain number.
     check(unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
 }
@@ -322,31 +321,25 @@ pub(super) fn define_metric(kind: MetricType, name: &str) -> Result<u32, Status>
     Ok(id)
 }
 
-pub(super) fn increment_metric(id: u32, by: u64) -> Result<(), Status> {
+/// Adds to a counter or, also below zero, to a gauge. All VMs write to one metric of a name.
+pub(super) fn increment_metric(id: u32, by: i64) -> Result<(), Status> {
     // SAFETY: plain numbers.
-    check(unsafe { proxy_increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX)) })
+    check(unsafe { proxy_increment_metric(id, by) })
 }
 
-pub(super) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
-    // SAFETY: plain numbers.
-    check(unsafe { proxy_record_metric(id, value) })
-}
-
-/// Both clocks. A clock that cannot be read stands at zero, where no token is valid yet and none is fresh.
+/// Both clocks. A wall clock that cannot be read stands at its end, where every token has expired.
 pub(super) fn now() -> Now {
     const REALTIME: u32 = 0;
     const MONOTONIC: u32 = 1;
     let read = |clock| {
         let mut nanoseconds = 0;
         // SAFETY: the place lives until the call returns.
-        match unsafe { clock_time_get(clock, 0, &raw mut nanoseconds) } {
-            0 => nanoseconds,
-            _ => 0,
-        }
+        let status = unsafe { clock_time_get(clock, 0, &raw mut nanoseconds) };
+        (status == 0).then_some(nanoseconds)
     };
     Now {
-        monotonic: Monotonic::from_nanoseconds(read(MONOTONIC)),
-        wall: UnixTime::from_seconds(Duration::from_nanos(read(REALTIME)).as_secs()),
+        monotonic: Monotonic::from_nanoseconds(read(MONOTONIC).unwrap_or_default()),
+        wall: UnixTime::from_seconds(Duration::from_nanos(read(REALTIME).unwrap_or(u64::MAX)).as_secs()),
     }
 }
 

@@ -46,6 +46,10 @@ impl Verifier for HostVerifier {
         Ok(HostKey { software, spki })
     }
 
+    fn is_slow(&self, algorithm: Algorithm) -> bool {
+        !self.by_host.contains(&algorithm)
+    }
+
     fn verify(&self, algorithm: Algorithm, key: &HostKey, message: &[u8], signature: &[u8]) -> bool {
         if key.software.algorithm() != algorithm {
             return false;

@@ -2,7 +2,7 @@
 //! worker's plugin down.
 
 use super::abi;
-use super::stream::Action;
+use super::stream;
 use super::vm::with_vm;
 
 #[unsafe(no_mangle)]
@@ -68,8 +68,21 @@ extern "C" fn proxy_on_http_call_response(
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(stream: u32, _headers: u32, _end_of_stream: bool) -> i32 {
-    with_vm(|vm| vm.request_headers(stream)).unwrap_or(Action::Pause) as i32
+extern "C" fn proxy_on_request_headers(request: u32, _headers: u32, _end_of_stream: bool) -> i32 {
+    with_vm(|vm| vm.request_headers(request)).unwrap_or_else(stream::fault) as i32
+}
+
+/// Where the plugin's configuration says `allow_on_headers_stop_iteration`, Envoy calls this for a request whose
+/// headers are held back, and would let the request go on if nobody said otherwise.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_body(request: u32, _size: usize, _end_of_stream: bool) -> i32 {
+    with_vm(|vm| vm.more_of_request(request)).unwrap_or_else(stream::fault) as i32
+}
+
+/// See [`proxy_on_request_body`].
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_trailers(request: u32, _trailers: u32) -> i32 {
+    with_vm(|vm| vm.more_of_request(request)).unwrap_or_else(stream::fault) as i32
 }
 
 #[unsafe(no_mangle)]

@@ -10,6 +10,8 @@ use crate::observe::{Counter, Counters};
 pub(super) struct Metrics {
     counters: BTreeMap<Counter, Option<u32>>,
     waiting: Option<u32>,
+    /// What this VM last added to the gauge; the others add theirs to the same one.
+    was_waiting: usize,
 }
 
 impl Metrics {
@@ -22,14 +24,16 @@ impl Metrics {
                 .entry(counter)
                 .or_insert_with(|| abi::define_metric(MetricType::Counter, &counter.name()).ok());
             if let Some(id) = id {
-                let _ = abi::increment_metric(*id, by);
+                let _ = abi::increment_metric(*id, i64::try_from(by).unwrap_or(i64::MAX));
             }
         }
         if self.waiting.is_none() {
             self.waiting = abi::define_metric(MetricType::Gauge, "gatepass.waiting").ok();
         }
-        if let Some(id) = self.waiting {
-            let _ = abi::record_metric(id, waiting as u64);
+        if let Some(id) = self.waiting.filter(|_| waiting != self.was_waiting) {
+            // Both are at most the few thousand requests that may wait.
+            let _ = abi::increment_metric(id, (waiting as i64).saturating_sub(self.was_waiting as i64));
+            self.was_waiting = waiting;
         }
     }
 }

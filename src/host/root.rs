@@ -31,6 +31,11 @@ impl Root {
         self.set_period(if waiting { WAITING } else { IDLE });
     }
 
+    /// The host would go on ticking for a root that is gone. Called with this root in effect.
+    pub(super) fn stop_ticking(&mut self) {
+        self.set_period(Duration::ZERO);
+    }
+
     fn set_period(&mut self, period: Duration) {
         if self.period != period && abi::set_tick_period(period).is_ok() {
             self.period = period;

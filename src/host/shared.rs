@@ -46,25 +46,31 @@ impl SharedStore for Store {
     }
 }
 
-/// Gives a root a queue of its own and makes it known to the others.
-pub(super) fn open_queue(owner: u64, root: u32) -> Option<u32> {
-    match abi::register_queue(&format!("gatepass.{owner:016x}.{root}")) {
-        Ok(queue) => {
-            change_queues(|queues| {
-                if queues.len() < MAX_QUEUES {
-                    queues.insert(queue);
-                }
-            });
-            Some(queue)
-        }
-        Err(status) => {
-            abi::log(
-                LogLevel::Warn,
-                &format!("no queue to be had ({status:?}); waiting requests go on by tick"),
-            );
-            None
+impl Store {
+    /// Gives a root a queue of its own and, where VMs share, makes it known to the others.
+    pub(super) fn open_queue(&self, owner: u64, root: u32) -> Option<u32> {
+        match abi::register_queue(&format!("gatepass.{owner:016x}.{root}")) {
+            Ok(queue) if matches!(self, Self::Shared) => {
+                change_queues(|queues| {
+                    if queues.len() < MAX_QUEUES {
+                        queues.insert(queue);
+                    }
+                });
+                Some(queue)
+            }
+            Ok(queue) => Some(queue),
+            Err(status) => {
+                let text = format!("no queue to be had ({status:?}); waiting requests go on by tick");
+                abi::log(LogLevel::Warn, &text);
+                None
+            }
         }
     }
+}
+
+/// Puts a message into a queue: its root is called as soon as this callback is over. Whether that worked.
+pub(super) fn ring(queue: u32) -> bool {
+    abi::enqueue(queue, b"!").is_ok()
 }
 
 /// A root goes away: nobody needs to wake it any more.

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use super::{abi, headers};
 use crate::config::Configuration;
-use crate::engine::{Edits, Pending};
+use crate::engine::{Edits, Pending, Step};
 use crate::observe::LogLevel;
 use crate::refusal::Refusal;
 
@@ -22,16 +22,45 @@ pub(super) struct Stream {
     pub(super) configuration: Option<Rc<Configuration>>,
     /// What is left to do, while it waits.
     pub(super) pending: Option<Box<Pending>>,
+    /// Whether it may reach the backend: not before it is admitted, and never when it is refused.
+    pub(super) admitted: bool,
+}
+
+/// The answer to a fault of ours, where there is not even a stream.
+pub(super) fn fault() -> Action {
+    refuse(&Refusal::internal());
+    Action::Pause
 }
 
 /// Changes the headers of the request in effect. Whether all changes were made: if not, the request must not
 /// go on, for it could carry what it should not.
-pub(super) fn apply(edits: &Edits) -> bool {
+fn apply(edits: &Edits) -> bool {
     edits.set.iter().all(|(name, value)| abi::replace_request_header(name, value.expose()).is_ok())
 }
 
+impl Stream {
+    /// A stream under a root whose configuration this is.
+    pub(super) const fn new(root: u32, configuration: Option<Rc<Configuration>>) -> Self {
+        Self { root, configuration, pending: None, admitted: false }
+    }
+
+    /// Carries out what was decided about the request in effect.
+    pub(super) fn settle(&mut self, step: Step) -> Action {
+        match step {
+            Step::Forward(edits) if apply(&edits) => {
+                self.admitted = true;
+                return Action::Continue;
+            }
+            Step::Forward(_) => refuse(&Refusal::internal()),
+            Step::Refuse(refusal) => refuse(&refusal),
+            Step::Wait(pending) => self.pending = Some(pending),
+        }
+        Action::Pause
+    }
+}
+
 /// Answers the request in effect.
-pub(super) fn refuse(refusal: &Refusal) {
+fn refuse(refusal: &Refusal) {
     let pairs: Vec<_> = refusal.headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
     let details = format!("gatepass.{}", refusal.reason.code());
     let status = refusal.status.as_u16();

@@ -12,13 +12,17 @@ use super::root::Root;
 use super::shared::{self, Store};
 use super::stream::{self, Action, Stream};
 use crate::calls::{Answer, CALL_TIMEOUT, Call, CallId, MAX_ANSWER_BYTES, Outcome};
-use crate::config::{Configuration, OnFailure};
+use crate::config::Configuration;
 use crate::engine::{self, RequestHead, Step};
 use crate::observe::LogLevel;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::Refusal;
 use crate::state::{State, StreamId};
 use crate::time::Now;
 use crate::tokens::lease::Alone;
+
+/// Streams that go on, or are answered, from one callback. Envoy carries these out one inside the other, each
+/// with a call into the VM when its stream ends, and a few hundred of them overflow the VM's stack.
+const WAKE_AT_ONCE: usize = 32;
 
 /// The largest configuration that is read.
 const MAX_CONFIGURATION_BYTES: usize = 4 * 1024 * 1024;
@@ -81,7 +85,7 @@ impl Vm {
 
     pub(super) fn create_stream(&mut self, stream: u32, root: u32) {
         let configuration = self.roots.get(&root).and_then(|root| root.configuration.clone());
-        self.streams.insert(stream, Stream { root, configuration, pending: None });
+        self.streams.insert(stream, Stream::new(root, configuration));
     }
 
     /// Takes a configuration, or refuses it and says in the log what is wrong.
@@ -89,11 +93,11 @@ impl Vm {
         let json = abi::buffer(BufferType::PluginConfiguration, MAX_CONFIGURATION_BYTES).unwrap_or_default();
         match Configuration::parse(&json) {
             Ok(configuration) => {
-                self.choose_store(configuration.shared_cache);
                 self.state.install(&configuration);
                 let root = self.roots.entry(root).or_default();
                 root.configuration = Some(Rc::new(configuration));
                 root.start_ticking();
+                self.choose_store();
                 true
             }
             Err(faults) => {
@@ -105,34 +109,33 @@ impl Vm {
         }
     }
 
-    /// Shared data belongs to everybody with the same `vm_id`, and an empty one is everybody's: there VMs
-    /// share only if the configuration says so.
-    fn choose_store(&mut self, wanted: Option<bool>) {
-        let named = abi::property("plugin_vm_id").is_ok_and(|id| !id.is_empty());
-        if wanted.is_none() && !named {
-            let text = "the plugin has no vm_id, so workers do not share tokens; set vm_config.vm_id, or \
-                        shared_cache: on if no other plugin runs without one";
+    /// Shared data belongs to everybody with the same `vm_id`, and an empty one is everybody's: there VMs share
+    /// only if the configuration says so. What one plugin keeps to itself no other of this VM gives away.
+    fn choose_store(&mut self) {
+        let wanted = self.roots.values().filter_map(|root| root.configuration.as_ref()?.shared_cache).min();
+        let is_named = abi::property("plugin_vm_id").is_ok_and(|id| !id.is_empty());
+        if wanted.is_none() && !is_named {
+            let text = "the plugin has no vm_id, so workers do not share tokens; set vm_config.vm_id, or shared_cache: \
+                        on if no other plugin runs without one";
             abi::log(LogLevel::Warn, text);
         }
-        self.store = if wanted.unwrap_or(named) { Store::Shared } else { Store::Alone(Alone) };
+        self.store = if wanted.unwrap_or(is_named) { Store::Shared } else { Store::Alone(Alone) };
     }
 
     pub(super) fn tick(&mut self, root: u32) {
         let now = abi::now();
         let owner = self.owner;
         if let Some(root_context) = self.roots.get_mut(&root).filter(|root| root.queue.is_none()) {
-            root_context.queue = shared::open_queue(owner, root);
+            root_context.queue = self.store.open_queue(owner, root);
         }
-        let mut streams = std::mem::take(&mut self.to_wake);
-        streams.append(&mut self.state.waiting.take_late(now));
-        self.wake(root, streams, now);
-        self.pump(root, now);
+        let late = self.state.waiting.take_late(now);
+        self.go_on(root, late, now);
         let waiting = self.state.waiting.len();
+        let busy = waiting > 0 || !self.to_wake.is_empty();
         if let Some(root) = self.roots.get_mut(&root) {
-            root.adjust_ticking(waiting > 0);
+            root.adjust_ticking(busy);
         }
         self.metrics.write(&mut self.state.counters, waiting);
-        self.write_log();
     }
 
     pub(super) fn queue_ready(&mut self, root: u32, queue: u32) {
@@ -140,9 +143,7 @@ impl Vm {
         // One look serves all messages that have come together.
         while abi::dequeue(queue).is_ok() {}
         let streams = self.state.woken(&mut self.store, now);
-        self.wake(root, streams, now);
-        self.pump(root, now);
-        self.write_log();
+        self.go_on(root, streams, now);
     }
 
     pub(super) fn call_ended(&mut self, root: u32, token: u32, headers: u32, body_size: usize) {
@@ -153,36 +154,36 @@ impl Vm {
             _ => read_answer(body_size).map_or(Outcome::NoAnswer, Outcome::Answer),
         };
         let streams = self.state.ended(call, &outcome, &mut self.store, now);
-        self.wake(root, streams, now);
-        self.pump(root, now);
-        self.write_log();
+        self.go_on(root, streams, now);
     }
 
     pub(super) fn request_headers(&mut self, id: u32) -> Action {
+        let step = self.decide(id).unwrap_or_else(|| Step::Refuse(Refusal::internal()));
+        match self.streams.get_mut(&id) {
+            Some(stream) => stream.settle(step),
+            None => stream::fault(),
+        }
+    }
+
+    /// What happens to a request. `None` is a fault of ours.
+    fn decide(&mut self, id: u32) -> Option<Step> {
         let now = abi::now();
-        let Some(stream) = self.streams.get(&id) else { return internal_fault() };
-        let Some(configuration) = stream.configuration.clone() else { return internal_fault() };
-        let root = stream.root;
-        let Ok(bytes) = abi::header_pairs(MapType::RequestHeaders) else { return internal_fault() };
+        let stream = self.streams.get(&id)?;
+        let (root, configuration) = (stream.root, stream.configuration.clone()?);
+        let bytes = abi::header_pairs(MapType::RequestHeaders).ok()?;
         let pairs = headers::parse(&bytes);
         let head = RequestHead::new(&pairs);
-        let mut step = engine::start(&configuration, &mut self.state, StreamId(id), &head, now);
-        if let Step::Wait(pending) = step {
-            step = self.begin_to_wait(id, root, pending, now);
+        match engine::start(&configuration, &mut self.state, StreamId(id), &head, now) {
+            Step::Wait(pending) => Some(self.begin_to_wait(id, root, pending, now)),
+            step => Some(step),
         }
-        match step {
-            Step::Forward(edits) if stream::apply(&edits) => Action::Continue,
-            Step::Forward(_) => internal_fault(),
-            Step::Refuse(refusal) => {
-                stream::refuse(&refusal);
-                Action::Pause
-            }
-            Step::Wait(pending) => {
-                if let Some(stream) = self.streams.get_mut(&id) {
-                    stream.pending = Some(pending);
-                }
-                Action::Pause
-            }
+    }
+
+    /// The body or the trailers of a request: they stay here as long as its headers do.
+    pub(super) fn more_of_request(&self, id: u32) -> Action {
+        match self.streams.get(&id) {
+            Some(stream) if stream.admitted => Action::Continue,
+            _ => Action::Pause,
         }
     }
 
@@ -198,7 +199,9 @@ impl Vm {
             root.adjust_ticking(true);
         }
         self.write_log();
-        match self.to_wake.remove(&StreamId(id)) {
+        let is_ready = self.to_wake.remove(&StreamId(id));
+        self.call_again(root);
+        match is_ready {
             true => engine::wake(*pending, &mut self.state, StreamId(id), now),
             false => Step::Wait(pending),
         }
@@ -210,23 +213,49 @@ impl Vm {
             self.to_wake.remove(&StreamId(context));
             return;
         }
-        if let Some(root) = self.roots.remove(&context) {
+        if let Some(mut root) = self.roots.remove(&context) {
             let (lost, kept) =
                 std::mem::take(&mut self.calls).into_iter().partition(|(_, (of, _))| *of == context);
             self.calls = kept;
             let lost: BTreeMap<u32, (u32, CallId)> = lost;
             self.state.lost(lost.into_values().map(|(_, call)| call), &mut self.store, abi::now());
+            root.stop_ticking();
             if let Some(queue) = root.queue {
                 shared::close_queue(queue);
+            }
+            if !self.roots.is_empty() {
+                self.choose_store();
             }
         }
     }
 
-    /// Sends what is due, and wakes whom another VM has helped. Called with `root` in effect.
-    fn pump(&mut self, root: u32, now: Now) {
+    /// The end of every callback of a root: sends what is due and lets streams go on, some of them now.
+    fn go_on(&mut self, root: u32, streams: BTreeSet<StreamId>, now: Now) {
+        self.to_wake.extend(streams);
         let (calls, streams) = self.state.due(&mut self.store, now);
+        self.to_wake.extend(streams);
         self.send(root, calls, now);
-        self.wake(root, streams, now);
+        for _ in 0..WAKE_AT_ONCE {
+            let Some(stream) = self.to_wake.pop_first() else { break };
+            self.wake_one(stream, now);
+        }
+        if abi::set_effective_context(root).is_err() {
+            abi::log(LogLevel::Error, "the root context is gone in the middle of its own callback");
+        }
+        self.call_again(root);
+        self.write_log();
+    }
+
+    /// Asks for another callback of `root` if streams are left that may go on.
+    fn call_again(&mut self, root: u32) {
+        if self.to_wake.is_empty() {
+            return;
+        }
+        if let Some(root) = self.roots.get_mut(&root)
+            && !root.queue.is_some_and(shared::ring)
+        {
+            root.start_ticking();
+        }
     }
 
     /// Sends calls from the context of a root that is alive: there the answers come to. Those that cannot be
@@ -247,35 +276,18 @@ impl Vm {
         }
     }
 
-    /// Lets streams go on, and puts `root` back into effect.
-    fn wake(&mut self, root: u32, streams: BTreeSet<StreamId>, now: Now) {
-        for stream in &streams {
-            self.wake_one(*stream, now);
-        }
-        if !streams.is_empty() && abi::set_effective_context(root).is_err() {
-            abi::log(LogLevel::Error, "the root context is gone in the middle of its own callback");
-        }
-    }
-
     fn wake_one(&mut self, id: StreamId, now: Now) {
-        let Some(pending) = self.streams.get_mut(&id.0).and_then(|stream| stream.pending.take()) else {
+        let Some(stream) = self.streams.get_mut(&id.0) else { return };
+        let Some(pending) = stream.pending.take() else { return };
+        let step = engine::wake(*pending, &mut self.state, id, now);
+        // Where the context cannot be put into effect the client is gone: nothing may be done to it.
+        if !matches!(step, Step::Wait(_)) && abi::set_effective_context(id.0).is_err() {
             return;
-        };
-        match engine::wake(*pending, &mut self.state, id, now) {
-            Step::Wait(pending) => {
-                if let Some(stream) = self.streams.get_mut(&id.0) {
-                    stream.pending = Some(pending);
-                }
-            }
-            // Where the context cannot be put into effect the client is gone: nothing may be done to it.
-            _ if abi::set_effective_context(id.0).is_err() => {}
-            Step::Forward(edits) if stream::apply(&edits) => {
-                if let Err(status) = abi::continue_request() {
-                    abi::log(LogLevel::Error, &format!("a request could not go on ({status:?})"));
-                }
-            }
-            Step::Forward(_) => stream::refuse(&internal_refusal()),
-            Step::Refuse(refusal) => stream::refuse(&refusal),
+        }
+        if stream.settle(step) == Action::Continue
+            && let Err(status) = abi::continue_request()
+        {
+            abi::log(LogLevel::Error, &format!("a request could not go on ({status:?})"));
         }
     }
 
@@ -314,14 +326,4 @@ fn read_answer(body_size: usize) -> Option<Answer> {
         _ => abi::buffer(BufferType::CallResponseBody, body_size).ok()?,
     };
     Some(Answer { status, retry_after, body })
-}
-
-/// A fault of ours: the request is answered with 500, never let pass.
-fn internal_fault() -> Action {
-    stream::refuse(&internal_refusal());
-    Action::Pause
-}
-
-fn internal_refusal() -> Refusal {
-    Refusal::new(Reason::Internal, &OnFailure::default())
 }

@@ -18,6 +18,9 @@ pub trait Verifier {
     /// [`JwkFault::Unusable`] where the key is weak or no key at all: not on its curve, below 2,048 bits.
     fn prepare(&self, jwk: &PublicJwk) -> Result<Self::Key, JwkFault>;
 
+    /// Whether a check with this algorithm takes so long (a millisecond) that checks must be rationed.
+    fn is_slow(&self, algorithm: Algorithm) -> bool;
+
     /// Whether `signature`, in JWS form (RFC 7518, section 3), is `key`'s over `message`. A key that is not
     /// for `algorithm` verifies nothing.
     fn verify(&self, algorithm: Algorithm, key: &Self::Key, message: &[u8], signature: &[u8]) -> bool;
@@ -66,6 +69,10 @@ impl Verifier for Software {
                 .map(|key| SoftwareKey::P256(Box::new(key)))
                 .map_err(|_| JwkFault::Unusable),
         }
+    }
+
+    fn is_slow(&self, _: Algorithm) -> bool {
+        true
     }
 
     fn verify(&self, algorithm: Algorithm, key: &SoftwareKey, message: &[u8], signature: &[u8]) -> bool {

@@ -23,8 +23,9 @@ impl Discovered {
             jwks_uri: String,
         }
         let document: Document = serde_json::from_slice(json).map_err(|_| Unusable::NotTheJson)?;
-        if document.issuer.is_empty() {
-            return Err(Unusable::NotTheJson);
+        // A trailing slash is part of some issuers' names, though not of their discovery documents' places.
+        if document.issuer.trim_end_matches('/') != definition.issuer.trim_end_matches('/') {
+            return Err(Unusable::Issuer);
         }
         let jwks = Url::parse(&document.jwks_uri).ok_or(Unusable::JwksUri)?;
         let cluster = definition.cluster_for(&jwks).ok_or(Unusable::JwksUri)?.to_owned();
@@ -78,6 +79,11 @@ impl<K> KeySet<K> {
 
     pub(super) const fn dropped(&self) -> usize {
         self.dropped
+    }
+
+    /// Whether a key has this `kid`, for whatever algorithm.
+    pub(super) fn has(&self, key_id: Option<&str>) -> bool {
+        key_id.is_some() && self.keys.iter().any(|key| key.key_id.as_deref() == key_id)
     }
 
     /// The key with this `kid`; for a token without one, the only key that fits the algorithm.

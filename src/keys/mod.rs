@@ -42,6 +42,7 @@ pub struct Definition {
     pub fingerprint: Fingerprint,
     /// The algorithms that its keys may sign with.
     pub algorithms: Vec<Algorithm>,
+    issuer: String,
     discovery: Url,
     cluster: String,
     hosts: BTreeMap<String, String>,
@@ -49,24 +50,25 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// An issuer whose discovery document is at `discovery`, fetched from Envoy's `cluster`. Other hosts that
+    /// An issuer that calls itself `issuer` and whose discovery document is at `discovery`, fetched from Envoy's `cluster`. Other hosts that
     /// the document names are fetched from the cluster that `hosts` has for them, or not at all. `tenant` is
     /// Entra's: it stands for `{tenantid}` in the issuers of single keys.
     pub fn new(
         name: &str,
+        issuer: String,
         discovery: Url,
         cluster: String,
         algorithms: Vec<Algorithm>,
         hosts: BTreeMap<String, String>,
         tenant: Option<String>,
     ) -> Self {
-        let mut parts = vec!["issuer", &discovery.authority, &discovery.path, &cluster];
+        let mut parts = vec!["issuer", &issuer, &discovery.authority, &discovery.path, &cluster];
         parts.push(tenant.as_deref().unwrap_or_default());
         parts.extend(algorithms.iter().map(|algorithm| algorithm.name()));
         parts.push("hosts");
         parts.extend(hosts.iter().flat_map(|(host, cluster)| [host.as_str(), cluster]));
         let fingerprint = Fingerprint::of(&parts);
-        Self { name: name.to_owned(), fingerprint, algorithms, discovery, cluster, hosts, tenant }
+        Self { name: name.to_owned(), fingerprint, algorithms, issuer, discovery, cluster, hosts, tenant }
     }
 
     /// Envoy's cluster for `url`, if this definition allows the URL's host.
@@ -117,29 +119,31 @@ impl<V: Verifier> Default for Keys<V> {
 impl<V: Verifier> Keys<V> {
     /// Begins to keep the keys of `definition`; what is already kept under its fingerprint stays.
     pub fn install(&mut self, definition: &Rc<Definition>) {
-        match self.records.get_mut(&definition.fingerprint) {
-            Some(record) => record.definition = Rc::clone(definition),
-            None => {
-                self.records.insert(definition.fingerprint, Record::new(Rc::clone(definition)));
-            }
-        }
+        self.record(definition);
+    }
+
+    fn record(&mut self, definition: &Rc<Definition>) -> &mut Record<V> {
+        let record = self.records.entry(definition.fingerprint);
+        let record = record.or_insert_with(|| Record::new(Rc::clone(definition)));
+        record.adopt(definition);
+        record
     }
 
     /// The `issuer` of the discovery document, where keys are at hand.
-    pub fn issuer(&self, of: Fingerprint, now: Now) -> Lookup<&str> {
-        self.records.get(&of).map_or(Lookup::NotFound, |record| record.issuer(now))
+    pub fn issuer(&mut self, definition: &Rc<Definition>, now: Now) -> Lookup<&str> {
+        self.record(definition).issuer(now)
     }
 
     /// The key that a token names. An unknown `kid` may cause a refetch, so this is asked only for tokens
     /// whose issuer, time and audience have passed.
     pub fn key(
         &mut self,
-        of: Fingerprint,
+        definition: &Rc<Definition>,
         key_id: Option<&str>,
         algorithm: Algorithm,
         now: Now,
     ) -> Lookup<&V::Key> {
-        self.records.get_mut(&of).map_or(Lookup::NotFound, |record| record.key(key_id, algorithm, now))
+        self.record(definition).key(key_id, algorithm, now)
     }
 
     /// The calls that are due. Each that is returned counts as sent until its answer is handed in.

@@ -6,7 +6,8 @@ use super::document::{Discovered, KeySet};
 use super::{
     Definition, MAX_AGE, Progress, REFETCH_BURST, REFETCH_INTERVAL, REFRESH, UNKNOWN_KEY_ID_MEMORY, get,
 };
-use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, QUICK_TRIES};
+use crate::bucket::Bucket;
+use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, WORTH_WAITING};
 use crate::jwt::{Algorithm, Verifier};
 use crate::time::{Monotonic, Now};
 
@@ -37,12 +38,18 @@ pub(super) struct Record<V: Verifier> {
     discovered: Option<Discovered>,
     fetch: Fetch,
     failures: u32,
+    /// When discovery document and keys are fetched again as a matter of course.
+    refresh: Monotonic,
+    /// Before this nothing is fetched: back-off.
     next_try: Monotonic,
-    budget: Budget,
+    /// Refetches that unknown `kid`s may cause.
+    budget: Bucket,
     /// Unknown `kid`s, and until when they are not looked for again.
     unknown: BTreeMap<String, Monotonic>,
-    /// Unknown `kid`s that the fetch under way is for.
+    /// Unknown `kid`s that the next call for keys is for.
     sought: BTreeSet<String>,
+    /// Unknown `kid`s that the call for keys under way is for.
+    asked: BTreeSet<String>,
 }
 
 struct Loaded<K> {
@@ -68,28 +75,44 @@ impl<V: Verifier> Record<V> {
             discovered: None,
             fetch: Fetch::Idle,
             failures: 0,
+            refresh: Monotonic::default(),
             next_try: Monotonic::default(),
-            budget: Budget::default(),
+            budget: Bucket::new(REFETCH_BURST, REFETCH_INTERVAL),
             unknown: BTreeMap::new(),
             sought: BTreeSet::new(),
+            asked: BTreeSet::new(),
         }
     }
 
-    /// Whether a configuration still has it, or could soon have it again.
+    /// Whether a configuration has it, or could soon have it again.
     pub(super) fn is_wanted(&self, now: Now) -> bool {
-        Rc::strong_count(&self.definition) > 1 || self.fetch != Fetch::Idle || self.usable(now).is_some()
+        self.is_configured() || self.fetch != Fetch::Idle || self.usable(now).is_some()
+    }
+
+    /// Whether a configuration has it. Otherwise nothing more is fetched, and what is here grows old.
+    fn is_configured(&self) -> bool {
+        Rc::strong_count(&self.definition) > 1
     }
 
     fn usable(&self, now: Now) -> Option<&Loaded<V::Key>> {
         self.loaded.as_ref().filter(|loaded| loaded.at.until(now.monotonic) < MAX_AGE)
     }
 
-    /// The answer where no keys are at hand: the quick tries are worth waiting for, a longer outage is not.
+    /// The answer where no keys are at hand: a call that is soon due is waited for, a later one is not.
     fn unloaded<T>(&self, now: Now) -> Lookup<T> {
-        if self.failures > QUICK_TRIES && self.fetch == Fetch::Idle {
-            return Lookup::Unavailable(now.monotonic.until(self.next_try));
+        let wait = now.monotonic.until(self.next_try);
+        if self.fetch == Fetch::Idle && wait > WORTH_WAITING {
+            Lookup::Unavailable(wait)
+        } else {
+            Lookup::Wait
         }
-        Lookup::Wait
+    }
+
+    /// A configuration asks for it. The one that it was made for may be gone by now.
+    pub(super) fn adopt(&mut self, definition: &Rc<Definition>) {
+        if !self.is_configured() {
+            self.definition = Rc::clone(definition);
+        }
     }
 
     pub(super) fn issuer(&self, now: Now) -> Lookup<&str> {
@@ -97,58 +120,56 @@ impl<V: Verifier> Record<V> {
     }
 
     pub(super) fn key(&mut self, key_id: Option<&str>, algorithm: Algorithm, now: Now) -> Lookup<&V::Key> {
-        // The lookup is done twice because a borrow that is returned cannot be given up in one branch.
-        let known = self.usable(now).map(|loaded| loaded.keys.find(key_id, algorithm).is_some());
-        match (known, key_id) {
-            (None, _) => self.unloaded(now),
-            (Some(true), _) => {
-                match self.loaded.as_ref().and_then(|loaded| loaded.keys.find(key_id, algorithm)) {
-                    Some(key) => Lookup::Found(key),
-                    None => Lookup::NotFound,
-                }
-            }
-            (Some(false), None) => Lookup::NotFound,
-            (Some(false), Some(key_id)) => self.seek(key_id, now),
+        if self.usable(now).is_none() {
+            return self.unloaded(now);
+        }
+        let keys = self.loaded.as_ref().map(|loaded| &loaded.keys);
+        let is_known = keys.is_some_and(|keys| keys.find(key_id, algorithm).is_some() || keys.has(key_id));
+        match key_id {
+            Some(key_id) if !is_known => self.seek(key_id, now),
+            _ => match self.loaded.as_ref().and_then(|loaded| loaded.keys.find(key_id, algorithm)) {
+                Some(key) => Lookup::Found(key),
+                None => Lookup::NotFound,
+            },
         }
     }
 
     /// Decides whether an unknown `kid` is worth a refetch.
     fn seek<T>(&mut self, key_id: &str, now: Now) -> Lookup<T> {
-        if key_id.len() > MAX_KEY_ID_BYTES
-            || self.unknown.get(key_id).is_some_and(|until| now.monotonic < *until)
-        {
+        let is_remembered = self.unknown.get(key_id).is_some_and(|until| now.monotonic < *until);
+        if key_id.len() > MAX_KEY_ID_BYTES || is_remembered || self.sought.len() >= MAX_UNKNOWN {
             return Lookup::NotFound;
         }
-        let under_way = self.fetch != Fetch::Idle || self.next_try <= now.monotonic;
-        if under_way && self.sought.contains(key_id) {
+        if self.fetch == Fetch::Jwks {
+            // Asked before this `kid` was seen, its answer proves nothing about it: look again afterwards.
             return Lookup::Wait;
         }
-        if self.failures > 0 {
-            return Lookup::Unavailable(now.monotonic.until(self.next_try));
-        }
-        if !under_way {
-            if !self.budget.spend(now.monotonic) {
+        if self.fetch == Fetch::Idle && !self.sought.contains(key_id) {
+            if now.monotonic < self.next_try {
+                return Lookup::Unavailable(now.monotonic.until(self.next_try));
+            }
+            let is_due = self.refresh <= now.monotonic || !self.sought.is_empty();
+            if !is_due && !self.budget.spend(now.monotonic) {
                 return Lookup::NotFound;
             }
-            self.next_try = now.monotonic;
-        }
-        if self.sought.len() >= MAX_UNKNOWN {
-            return Lookup::NotFound;
         }
         self.sought.insert(key_id.to_owned());
         Lookup::Wait
     }
 
     pub(super) fn due(&mut self, now: Now) -> Option<CallRequest> {
-        // A refetch for an unknown `kid` needs no new discovery document; a refresh does.
+        let is_due = self.refresh <= now.monotonic || !self.sought.is_empty();
         let skip_discovery = match self.fetch {
             Fetch::Discovered => true,
-            Fetch::Idle if self.next_try <= now.monotonic => !self.sought.is_empty(),
+            Fetch::Idle if is_due && self.next_try <= now.monotonic && self.is_configured() => {
+                now.monotonic < self.refresh
+            }
             _ => return None,
         };
         match self.discovered.clone().filter(|_| skip_discovery) {
             Some(discovered) => {
                 self.fetch = Fetch::Jwks;
+                self.asked = std::mem::take(&mut self.sought);
                 Some(get(discovered.cluster, discovered.jwks))
             }
             None => {
@@ -160,9 +181,9 @@ impl<V: Verifier> Record<V> {
 
     pub(super) fn next_due(&self) -> Option<Monotonic> {
         match self.fetch {
-            Fetch::Idle => Some(self.next_try),
+            Fetch::Idle if self.is_configured() => Some(self.refresh.max(self.next_try)),
             Fetch::Discovered => Some(Monotonic::default()),
-            Fetch::Discovery | Fetch::Jwks => None,
+            _ => None,
         }
     }
 
@@ -181,13 +202,15 @@ impl<V: Verifier> Record<V> {
         let progress =
             body.and_then(|body| self.take_in(stage, body, verifier, now).map_err(CallFailure::Unusable));
         match progress {
-            Ok(Progress::Loaded { dropped }) => {
-                self.failures = 0;
-                self.next_try = now.monotonic.after(sooner(REFRESH, jitter));
-                self.forget_unknown(now);
-                Progress::Loaded { dropped }
+            Ok(Progress::Discovered) => {
+                self.refresh = now.monotonic.after(sooner(REFRESH, jitter));
+                Progress::Discovered
             }
-            Ok(progress) => progress,
+            Ok(progress) => {
+                self.failures = 0;
+                self.remember_unknown(now);
+                progress
+            }
             Err(failure) => {
                 let asked = answer.ok().and_then(|answer| answer.retry_after.as_deref());
                 self.fail(failure, asked, now, jitter);
@@ -227,24 +250,27 @@ impl<V: Verifier> Record<V> {
             Some(_) => next.max(now.monotonic.after(RETRY_WHILE_USABLE)),
             None => next,
         };
+        self.refresh = Monotonic::default();
         self.sought.clear();
+        self.asked.clear();
     }
 
-    /// After a good fetch: what was sought and is still unknown is remembered for a while.
-    fn forget_unknown(&mut self, now: Now) {
+    /// After a good fetch: what it was asked for and did not bring is remembered for a while.
+    fn remember_unknown(&mut self, now: Now) {
         self.unknown.retain(|_, until| now.monotonic < *until);
-        for key_id in std::mem::take(&mut self.sought) {
-            let known = self.loaded.as_ref().is_some_and(|loaded| {
-                Algorithm::ALL.iter().any(|algorithm| loaded.keys.find(Some(&key_id), *algorithm).is_some())
-            });
-            if !known && self.unknown.len() < MAX_UNKNOWN {
+        for key_id in std::mem::take(&mut self.asked) {
+            let is_known = self.loaded.as_ref().is_some_and(|loaded| loaded.keys.has(Some(&key_id)));
+            if !is_known && self.unknown.len() < MAX_UNKNOWN {
                 self.unknown.insert(key_id, now.monotonic.after(UNKNOWN_KEY_ID_MEMORY));
             }
         }
     }
 
-    pub(super) const fn lost(&mut self) {
+    /// The call under way will not be answered: it is due again.
+    pub(super) fn lost(&mut self) {
+        self.sought.append(&mut self.asked);
         self.fetch = Fetch::Idle;
+        self.refresh = Monotonic::default();
     }
 }
 
@@ -253,35 +279,4 @@ fn sooner(duration: Duration, jitter: &mut Jitter) -> Duration {
     let tenth = duration.as_millis() / 10;
     let less = tenth.saturating_mul(u128::from(jitter.next())) / 255;
     duration.saturating_sub(Duration::from_millis(u64::try_from(less).unwrap_or_default()))
-}
-
-/// Refetches that unknown `kid`s may cause: a bucket of [`REFETCH_BURST`], one back per [`REFETCH_INTERVAL`].
-struct Budget {
-    left: u32,
-    since: Monotonic,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { left: REFETCH_BURST, since: Monotonic::default() }
-    }
-}
-
-impl Budget {
-    fn spend(&mut self, now: Monotonic) -> bool {
-        while self.left < REFETCH_BURST && self.since.after(REFETCH_INTERVAL) <= now {
-            self.left = self.left.saturating_add(1);
-            self.since = self.since.after(REFETCH_INTERVAL);
-        }
-        if self.left == REFETCH_BURST {
-            self.since = now;
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
-        }
-    }
 }

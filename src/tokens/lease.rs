@@ -80,8 +80,6 @@ pub struct Failure {
     pub count: u32,
     /// Before this reading of the monotonic clock, in nanoseconds, nobody tries again.
     pub not_before: u64,
-    /// Whether the request itself is at fault, so that waiting for a retry is pointless.
-    pub permanent: bool,
 }
 
 /// The shared value of a record.
@@ -136,15 +134,18 @@ impl Lease {
         if entry != *seen || entry.is_held_by_other(self.owner, now) {
             return Taken::Other(entry);
         }
+        if version == Version::ABSENT {
+            // Nothing can be shared here: everybody is on its own.
+            return Taken::Won;
+        }
         entry.holder = Some(Holder { owner: self.owner, until: now.monotonic.after(LEASE) });
         if !store.compare_and_set(&key(of), &entry.encode(), version) {
             return Taken::Other(Self::load(of, store, now).0);
         }
         // The winner reads again: had the key been absent, everybody's write would have succeeded.
-        let (written, found) = Self::load(of, store, now);
+        let written = Self::load(of, store, now).0;
         match written.holder {
             Some(holder) if holder.owner == self.owner => Taken::Won,
-            _ if found == Version::ABSENT => Taken::Won,
             _ => Taken::Other(written),
         }
     }
@@ -247,9 +248,10 @@ impl Entry {
             return None;
         }
         let wire: Wire = serde_json::from_slice(bytes).ok().filter(|wire: &Wire| wire.format == FORMAT)?;
+        // The writer's clock was read a little later than ours may have been, at the start of this callback.
         let soon = |nanoseconds, limit| {
             let at = Monotonic::from_nanoseconds(nanoseconds);
-            Some(at).filter(|at| now.monotonic < *at && *at <= now.monotonic.after(limit))
+            Some(at).filter(|at| now.monotonic < *at && *at <= now.monotonic.after(limit).after(LEASE))
         };
         let holder =
             wire.holder.and_then(|(owner, until)| Some(Holder { owner, until: soon(until, LEASE)? }));

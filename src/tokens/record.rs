@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::answer::{Fetched, read_answer};
 use super::lease::{Failure, Lease, SharedStore, Taken, Token};
 use super::{Definition, Get, Progress, UNUSED_AFTER};
-use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, QUICK_TRIES, Unusable};
+use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, Unusable, WORTH_WAITING};
 use crate::time::{Monotonic, Now};
 
 const TWO_HOURS: Duration = Duration::from_secs(7_200);
@@ -69,11 +69,8 @@ impl Record {
             return Get::Token(&token.value);
         }
         self.needed = true;
-        let quick = self.failure.count <= QUICK_TRIES && !self.failure.permanent;
-        match quick || self.fetching || self.not_before() <= now.monotonic {
-            true => Get::Wait,
-            false => Get::Unavailable(now.monotonic.until(self.not_before())),
-        }
+        let wait = now.monotonic.until(self.not_before());
+        if !self.fetching && wait > WORTH_WAITING { Get::Unavailable(wait) } else { Get::Wait }
     }
 
     /// Whether a fetch is wanted now.
@@ -107,6 +104,8 @@ impl Record {
         if let Some(progress) = self.adopt(&seen, now) {
             return Some(Due::Changed(progress));
         }
+        // A back-off that is over still tells how often the others have failed.
+        self.failure.count = self.failure.count.max(seen.failure.count);
         if seen.held_until(*lease, now).is_none() {
             match lease.take(of, &seen, store, now) {
                 Taken::Won => {
@@ -210,10 +209,10 @@ impl Record {
     /// While a token is usable, a failed refresh is tried again after 30 s, for a short life after a third of
     /// what is left of it; where the endpoint has nothing fresher yet, after a tenth of what is left.
     fn failed(&self, failure: CallFailure, asked: Option<&str>, now: Now, jitter: &mut Jitter) -> Failure {
-        let count = self.failure.count.saturating_add(1);
-        let next = calls::next_try(count, failure, asked, now, jitter.next());
-        let not_before = match self.usable(now).map(|token| now.monotonic.until(token.expires)) {
-            None => next,
+        let failures = self.failure.count.saturating_add(1);
+        let (count, not_before) = match self.usable(now).map(|token| now.monotonic.until(token.expires)) {
+            None => (failures, calls::next_try(failures, failure, asked, now, jitter.next())),
+            // Should the token end before one of these tries succeeds, the quick tries begin.
             Some(left) => {
                 let wait = match failure {
                     CallFailure::Unusable(Unusable::NotFresher) => {
@@ -222,10 +221,10 @@ impl Record {
                     _ => RETRY_WHILE_USABLE.min(part(left, 3)),
                 };
                 let asked = asked.and_then(|value| calls::retry_after(value, now.wall)).unwrap_or_default();
-                now.monotonic.after(wait.max(asked).max(Duration::from_secs(1)))
+                (0, now.monotonic.after(wait.max(asked).max(Duration::from_secs(1))))
             }
         };
-        Failure { count, not_before: not_before.nanoseconds(), permanent: failure.is_permanent() }
+        Failure { count, not_before: not_before.nanoseconds() }
     }
 
     pub(super) fn lost(&mut self, lease: &Lease, store: &mut impl SharedStore, now: Now) {

@@ -309,9 +309,30 @@ impl Stack {
 
     /// Sends many requests at the same moment, each on a connection of its own.
     pub async fn at_once(&self, count: usize, method: &Method, path: &str) -> Vec<Result<Answer, Error>> {
+        self.many(&self.http, count, method, path).await
+    }
+
+    /// Sends many requests at the same moment, as streams of one HTTP/2 connection, and so to one worker.
+    pub async fn at_once_on_one_connection(
+        &self,
+        count: usize,
+        method: &Method,
+        path: &str,
+    ) -> Result<Vec<Result<Answer, Error>>, Error> {
+        let http = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build()?;
+        Ok(self.many(&http, count, method, path).await)
+    }
+
+    async fn many(
+        &self,
+        http: &reqwest::Client,
+        count: usize,
+        method: &Method,
+        path: &str,
+    ) -> Vec<Result<Answer, Error>> {
         let mut requests = JoinSet::new();
         for _ in 0..count {
-            let request = self.http.request(method.clone(), self.url(path));
+            let request = http.request(method.clone(), self.url(path));
             requests.spawn(async move { Answer::read(request.send().await?).await });
         }
         requests.join_all().await

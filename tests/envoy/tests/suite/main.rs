@@ -5,6 +5,7 @@ mod bytes;
 mod clients;
 mod cold_start;
 mod configuration;
+mod held_back;
 mod issuers;
 mod leak;
 mod many_at_once;

@@ -70,7 +70,7 @@ async fn what_is_no_operation_is_not_found_even_where_a_route_exists() {
         routes.push(serde_json::json!({"match": {"prefix": "/"}, "route": {"cluster": "backend"}}));
     }))
     .await;
-    for path in ["/", "/unknown", "/protected/below", "/protectedx", "/Protected", "/unprotected/"] {
+    for path in ["/", "/unknown", "/protected/below", "/protectedx", "/unprotecte", "/Protectedx"] {
         for token in [None, Some(good_token(&stack))] {
             let answer = stack.send(GET, path, token.as_deref()).await.unwrap();
             assert_refused(&answer, 404, "Resource not found");
@@ -78,6 +78,11 @@ async fn what_is_no_operation_is_not_found_even_where_a_route_exists() {
     }
     assert_eq!(seen_by_backend(&stack), []);
     stack.counter_reaches("requests.refused.operation_not_found", 12).await.unwrap();
+    // Another spelling of an operation is that operation: a backend may read it so.
+    for path in ["/Protected", "/protected/", "/PROTECTED/", "/%50rotected"] {
+        assert_refused(&get(&stack, path).await, 401, "JWT not present.");
+    }
+    assert_eq!(seen_by_backend(&stack), []);
 }
 
 #[tokio::test]
