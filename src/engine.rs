@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::access::{CanonicalPath, Permit, is_method};
 use crate::calls::Purpose;
 use crate::config::{Attachment, Configuration, Inbound, Operation, Validate};
-use crate::jwt::{Rejection, UnverifiedToken, VerifiedToken, Verifier};
+use crate::jwt::{Claims, Rejection, UnverifiedToken, VerifiedToken, Verifier};
 use crate::keys::{self, Lookup};
 use crate::observe::Counter;
 use crate::refusal::{Reason, Refusal};
@@ -14,6 +14,7 @@ use crate::secret::SecretString;
 use crate::state::{State, StreamId};
 use crate::time::{Monotonic, Now};
 use crate::tokens::Get;
+use crate::verdicts::Verdict;
 
 /// The head of a request: its headers in order, as bytes, repeated ones repeated.
 pub struct RequestHead<'h> {
@@ -78,7 +79,7 @@ enum Caller {
     /// Its token has not been checked.
     Unknown(Credentials),
     /// It may do this. The token, if any, is looked at again for its time.
-    Permitted(Permit, Option<VerifiedToken>),
+    Permitted(Permit, Option<Rc<VerifiedToken>>),
 }
 
 /// What a caller shows.
@@ -204,7 +205,7 @@ fn admit<V: Verifier>(
     credentials: &Credentials,
     state: &mut State<V>,
     now: Now,
-) -> Result<(Permit, Option<VerifiedToken>), Halt> {
+) -> Result<(Permit, Option<Rc<VerifiedToken>>), Halt> {
     let validate = match inbound {
         Inbound::Anonymous => return Ok((Permit::for_anonymous_operation(), None)),
         Inbound::Validate(validate) => validate,
@@ -219,36 +220,79 @@ fn admit<V: Verifier>(
     Ok((permit, Some(token)))
 }
 
-/// Checks a token: what costs nothing comes first, so that no unsigned token causes a call or a signature
-/// check that its own claims already rule out.
+/// Checks a token, or remembers it. Its time and audience are looked at either way.
 fn authenticate<V: Verifier>(
     validate: &Validate,
     token: &str,
     state: &mut State<V>,
     now: Now,
-) -> Result<VerifiedToken, Halt> {
-    let token = UnverifiedToken::parse(token).map_err(rejected)?;
+) -> Result<Rc<VerifiedToken>, Halt> {
+    let Some(verified) = remember(validate, token, state, now) else {
+        return verify(validate, token, state, now);
+    };
+    check_claims(validate, verified.claims(), now)?;
+    state.counters.count(Counter::Remembered);
+    Ok(verified)
+}
+
+/// A token that was verified before, with a key that its issuer still has, where this operation trusts that
+/// issuer.
+fn remember<V: Verifier>(
+    validate: &Validate,
+    token: &str,
+    state: &mut State<V>,
+    now: Now,
+) -> Option<Rc<VerifiedToken>> {
+    let verdict = state.verdicts.get(token)?.clone();
+    let definition = validate.issuers.iter().find(|issuer| issuer.fingerprint == verdict.issuer)?;
+    let is_current = state.keys.generation(definition, now) == Some(verdict.generation);
+    if is_current && verdict.token.claims().check_time(&validate.time, now.wall).is_ok() {
+        return Some(verdict.token);
+    }
+    state.verdicts.remove(token);
+    None
+}
+
+fn check_claims(validate: &Validate, claims: &Claims, now: Now) -> Result<(), Halt> {
+    claims.check_time(&validate.time, now.wall).map_err(rejected)?;
+    match validate.audiences.accept(claims.audiences()) {
+        true => Ok(()),
+        false => Err(rejected(Rejection::AudienceNotAllowed)),
+    }
+}
+
+/// Checks a token: what costs nothing comes first, so that no unsigned token causes a call or a signature
+/// check that its own claims already rule out.
+fn verify<V: Verifier>(
+    validate: &Validate,
+    text: &str,
+    state: &mut State<V>,
+    now: Now,
+) -> Result<Rc<VerifiedToken>, Halt> {
+    let token = UnverifiedToken::parse(text).map_err(rejected)?;
     let claims = token.claims();
     let allowed: Vec<_> =
         validate.issuers.iter().flat_map(|issuer| issuer.algorithms.iter().copied()).collect();
     token.algorithm(&allowed).map_err(rejected)?;
-    claims.check_time(&validate.time, now.wall).map_err(rejected)?;
-    if !validate.audiences.accept(claims.audiences()) {
-        return Err(rejected(Rejection::AudienceNotAllowed));
-    }
+    check_claims(validate, claims, now)?;
     let issuer = claims.issuer().ok_or_else(|| rejected(Rejection::IssuerNotAllowed))?;
     let definition = issuer_of(validate, issuer, state, now)?;
     let algorithm = token.algorithm(&definition.algorithms).map_err(rejected)?;
     let State { keys, verifier, slow_checks, .. } = state;
-    match keys.key(definition, token.key_id(), algorithm, now) {
+    let verified = match keys.key(definition, token.key_id(), algorithm, now) {
         Lookup::Found(_) if verifier.is_slow(algorithm) && !slow_checks.spend(now.monotonic) => {
-            Err(Halt::Refuse(Reason::KeysBusy))
+            return Err(Halt::Refuse(Reason::KeysBusy));
         }
-        Lookup::Found(key) => token.verify(algorithm, key, verifier).map_err(rejected),
-        Lookup::NotFound => Err(rejected(Rejection::KeyNotFound)),
-        Lookup::Wait => Err(Halt::Wait(Purpose::Keys(definition.fingerprint))),
-        Lookup::Unavailable(wait) => Err(Halt::Refuse(Reason::KeysUnavailable(wait))),
+        Lookup::Found(key) => Rc::new(token.verify(algorithm, key, verifier).map_err(rejected)?),
+        Lookup::NotFound => return Err(rejected(Rejection::KeyNotFound)),
+        Lookup::Wait => return Err(Halt::Wait(Purpose::Keys(definition.fingerprint))),
+        Lookup::Unavailable(wait) => return Err(Halt::Refuse(Reason::KeysUnavailable(wait))),
+    };
+    if let Some(generation) = keys.generation(definition, now) {
+        let issuer = definition.fingerprint;
+        state.verdicts.insert(text, Verdict { token: Rc::clone(&verified), issuer, generation });
     }
+    Ok(verified)
 }
 
 /// The trusted issuer that calls itself `issuer`. While one of them is still loading it could be that one.

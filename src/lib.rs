@@ -35,6 +35,7 @@ pub mod secret;
 pub mod state;
 pub mod time;
 pub mod tokens;
+pub mod verdicts;
 
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 mod host;

@@ -14,6 +14,7 @@ use crate::observe::{Counter, Counters, LogLevel, LogLine};
 use crate::time::{Monotonic, Now};
 use crate::tokens::lease::{Lease, SharedStore};
 use crate::tokens::{self, Tokens};
+use crate::verdicts::Verdicts;
 
 /// Requests that may wait at once, in the whole VM.
 pub const MAX_WAITING: usize = 4_096;
@@ -37,6 +38,8 @@ pub struct State<V: Verifier> {
     pub keys: Keys<V>,
     /// Outbound tokens.
     pub tokens: Tokens,
+    /// Tokens that were verified before.
+    pub verdicts: Verdicts,
     /// Requests that wait.
     pub waiting: Waiting,
     /// Slow signature checks that may still be made.
@@ -57,6 +60,7 @@ impl<V: Verifier> State<V> {
             verifier,
             keys: Keys::default(),
             tokens: Tokens::default(),
+            verdicts: Verdicts::default(),
             waiting: Waiting::default(),
             slow_checks: Bucket::new(SLOW_CHECKS, SLOW_CHECK_INTERVAL),
             counters: Counters::default(),

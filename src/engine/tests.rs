@@ -752,3 +752,65 @@ fn statuses_and_message_follow_on_failure() {
         step => panic!("{}", told(&step)),
     }
 }
+
+#[test]
+fn a_token_that_was_verified_is_remembered_and_looked_at_again() {
+    let mut world = World::new();
+    let token = world.token(json!({"exp": world.now.wall.seconds() + 5}));
+    // More often than signatures may be checked.
+    for _ in 0..500 {
+        assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+    }
+    assert_eq!(world.state.verdicts.len(), 1);
+    assert_eq!(world.with_token("DELETE", "/protected", &token), "401 claim_not_allowed");
+    world.advance(5);
+    assert_eq!(world.with_token("GET", "/protected", &token), "401 token_expired");
+    assert!(world.state.verdicts.is_empty());
+}
+
+#[test]
+fn what_is_remembered_ends_with_the_keys_that_it_was_verified_with() {
+    let mut world = World::new();
+    let token = world.token(json!({"exp": world.now.wall.seconds() + 100_000}));
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+    // The same keys again change nothing.
+    world.advance(3_600);
+    world.pump();
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+    assert_eq!(world.asked_for(JWKS), 2);
+    // Other keys: the token must be verified anew, and its key is gone.
+    world.publish(&[TestKey::p256().jwk("k1")]);
+    world.advance(3_600);
+    world.pump();
+    assert_eq!(world.with_token("GET", "/protected", &token), "401 signature_invalid");
+    assert!(world.state.verdicts.is_empty());
+}
+
+#[test]
+fn what_one_operation_remembers_another_does_not_trust_by_itself() {
+    let configuration = CONFIGURATION
+        .replace(
+            r#""issuers": {"#,
+            r#""issuers": {"other": {"discovery": "https://other.example/.well-known/openid-configuration", "cluster": "o"},"#,
+        )
+        .replace(
+            r#""operations": ["#,
+            r#""operations": [{"match": {"path": {"exact": "/other"}}, "validate": {"issuer": "other"}},
+                {"match": {"path": {"exact": "/audience"}}, "validate": {"audiences": ["else"]}},"#,
+        );
+    let mut world = World::with(&configuration, TestKey::p256());
+    let token = world.token(json!({}));
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+    assert_eq!(world.with_token("GET", "/audience", &token), "401 audience_not_allowed");
+    assert_ne!(world.with_token("GET", "/other", &token), "forwarded");
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+}
+
+#[test]
+fn a_forged_token_is_not_remembered() {
+    let mut world = World::new();
+    let good = world.token(json!({}));
+    let forged = format!("{}.{}", good.rsplit_once('.').unwrap().0, encode([7; 64]));
+    assert_eq!(world.with_token("GET", "/protected", &forged), "401 signature_invalid");
+    assert!(world.state.verdicts.is_empty());
+}

@@ -105,14 +105,19 @@ pub enum Progress {
     Failed(CallFailure),
 }
 
+/// A set of keys as it was between two changes, unique in its VM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Generation(u64);
+
 /// The keys of every issuer of a VM.
 pub struct Keys<V: Verifier> {
     records: BTreeMap<Fingerprint, Record<V>>,
+    last_generation: Generation,
 }
 
 impl<V: Verifier> Default for Keys<V> {
     fn default() -> Self {
-        Self { records: BTreeMap::new() }
+        Self { records: BTreeMap::new(), last_generation: Generation::default() }
     }
 }
 
@@ -132,6 +137,11 @@ impl<V: Verifier> Keys<V> {
     /// The `issuer` of the discovery document, where keys are at hand.
     pub fn issuer(&mut self, definition: &Rc<Definition>, now: Now) -> Lookup<&str> {
         self.record(definition).issuer(now)
+    }
+
+    /// The generation of the keys that are at hand; with another one, what was verified before is void.
+    pub fn generation(&mut self, definition: &Rc<Definition>, now: Now) -> Option<Generation> {
+        self.record(definition).generation(now)
     }
 
     /// The key that a token names. An unknown `kid` may cause a refetch, so this is asked only for tokens
@@ -172,7 +182,13 @@ impl<V: Verifier> Keys<V> {
         now: Now,
         jitter: &mut Jitter,
     ) -> Option<Progress> {
-        self.records.get_mut(&of).map(|record| record.answered(answer, verifier, now, jitter))
+        let record = self.records.get_mut(&of)?;
+        let next = Generation(self.last_generation.0.wrapping_add(1));
+        let progress = record.answered(answer, verifier, next, now, jitter);
+        if record.generation(now) == Some(next) {
+            self.last_generation = next;
+        }
+        Some(progress)
     }
 
     /// Takes back a call that will never be answered, because the root that made it is gone: not a failure,

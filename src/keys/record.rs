@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::document::{Discovered, KeySet};
 use super::{
-    Definition, MAX_AGE, Progress, REFETCH_BURST, REFETCH_INTERVAL, REFRESH, UNKNOWN_KEY_ID_MEMORY, get,
+    Definition, Generation, MAX_AGE, Progress, REFETCH_BURST, REFETCH_INTERVAL, REFRESH,
+    UNKNOWN_KEY_ID_MEMORY, get,
 };
 use crate::bucket::Bucket;
 use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, WORTH_WAITING};
@@ -55,6 +56,7 @@ pub(super) struct Record<V: Verifier> {
 struct Loaded<K> {
     issuer: String,
     keys: KeySet<K>,
+    generation: Generation,
     at: Monotonic,
 }
 
@@ -117,6 +119,10 @@ impl<V: Verifier> Record<V> {
 
     pub(super) fn issuer(&self, now: Now) -> Lookup<&str> {
         self.usable(now).map_or_else(|| self.unloaded(now), |loaded| Lookup::Found(loaded.issuer.as_str()))
+    }
+
+    pub(super) fn generation(&self, now: Now) -> Option<Generation> {
+        self.usable(now).map(|loaded| loaded.generation)
     }
 
     pub(super) fn key(&mut self, key_id: Option<&str>, algorithm: Algorithm, now: Now) -> Lookup<&V::Key> {
@@ -191,6 +197,7 @@ impl<V: Verifier> Record<V> {
         &mut self,
         answer: Result<&Answer, CallFailure>,
         verifier: &V,
+        next: Generation,
         now: Now,
         jitter: &mut Jitter,
     ) -> Progress {
@@ -199,8 +206,8 @@ impl<V: Verifier> Record<V> {
             200 => Ok(answer.body.as_slice()),
             status => Err(CallFailure::Status(status)),
         });
-        let progress =
-            body.and_then(|body| self.take_in(stage, body, verifier, now).map_err(CallFailure::Unusable));
+        let progress = body
+            .and_then(|body| self.take_in(stage, body, verifier, next, now).map_err(CallFailure::Unusable));
         match progress {
             Ok(Progress::Discovered) => {
                 self.refresh = now.monotonic.after(sooner(REFRESH, jitter));
@@ -224,6 +231,7 @@ impl<V: Verifier> Record<V> {
         stage: Fetch,
         body: &[u8],
         verifier: &V,
+        next: Generation,
         now: Now,
     ) -> Result<Progress, calls::Unusable> {
         if stage == Fetch::Discovery {
@@ -236,7 +244,7 @@ impl<V: Verifier> Record<V> {
             Some(loaded) if loaded.issuer == issuer && loaded.keys.is_from(body) => loaded.at = now.monotonic,
             loaded => {
                 let keys = KeySet::parse(body, &issuer, &self.definition, verifier)?;
-                *loaded = Some(Loaded { issuer, keys, at: now.monotonic });
+                *loaded = Some(Loaded { issuer, keys, generation: next, at: now.monotonic });
             }
         }
         let dropped = self.loaded.as_ref().map_or(0, |loaded| loaded.keys.dropped());
