@@ -3,7 +3,7 @@
 mod path;
 mod roles;
 
-pub use path::{AmbiguousPath, CanonicalPath, PathPattern, PathRules};
+pub use path::{AmbiguousPath, BadTemplate, CanonicalPath, Parameters, PathPattern, PathRules};
 pub use roles::{Denied, Permit, RequiredRoles};
 
 /// Whether this is a method as requests carry them: a token (RFC 9110, section 9.1) of at most 32 bytes without

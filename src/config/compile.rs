@@ -11,7 +11,7 @@ use http::StatusCode;
 use super::fault::{Fault, FaultKind, Path};
 use super::raw;
 use super::{Attachment, Audiences, Configuration, Inbound, OnFailure, Operation, Validate};
-use crate::access::{Matcher, PathPattern, PathRules, RequiredRoles, is_method};
+use crate::access::{BadTemplate, Matcher, PathPattern, PathRules, RequiredRoles, is_method};
 use crate::calls::Url;
 use crate::jwt::{Algorithm, TimeRules};
 use crate::tokens::{Imds, ImdsIdentity};
@@ -198,16 +198,31 @@ impl Compiler {
         let methods = self.methods(&path.member("methods"), raw.methods);
         let rules = PathRules { case_sensitive: raw.case_sensitive, trailing_slash: raw.trailing_slash };
         let path = path.member("path");
-        let (path, pattern) = match (&raw.path.exact, &raw.path.prefix) {
-            (Some(text), None) => (path.member("exact"), PathPattern::exact(text, rules)),
-            (None, Some(text)) => (path.member("prefix"), PathPattern::prefix(text, rules)),
-            _ => return self.not_exactly_one(&path, &["exact", "prefix"]),
+        let (path, pattern) = match (&raw.path.exact, &raw.path.prefix, &raw.path.template) {
+            (Some(text), None, None) => {
+                (path.member("exact"), PathPattern::exact(text, rules).map_err(BadTemplate::Path))
+            }
+            (None, Some(text), None) => {
+                (path.member("prefix"), PathPattern::prefix(text, rules).map_err(BadTemplate::Path))
+            }
+            (None, None, Some(text)) => (path.member("template"), PathPattern::template(text, rules)),
+            _ => return self.not_exactly_one(&path, &["exact", "prefix", "template"]),
         };
-        let pattern = pattern.ok().or_else(|| {
-            let why = "no request reaches this path: it must begin with `/` and may not hold a query, a wildcard or \
-                       template (use `prefix`), `;`, an empty or dot segment, or an encoded delimiter";
-            self.fault(&path, FaultKind::Invalid(why))
+        let pattern = pattern.or_else(|bad| {
+            let why = match bad {
+                BadTemplate::Path(_) => {
+                    "no request reaches this path: it must begin with `/` and may not hold a query, a wildcard (use \
+                     `prefix`), a `{parameter}` (use `template`), `;`, an empty or dot segment, or an encoded delimiter"
+                }
+                BadTemplate::Parameter => {
+                    "a parameter is a whole segment, `/{name}/`, and its name is letters, digits and `_`, without a \
+                     digit first; a query has none"
+                }
+                BadTemplate::RepeatedParameter => "two parameters have one name; each needs its own",
+            };
+            self.fault(&path, FaultKind::Invalid(why)).ok_or(())
         });
+        let pattern = pattern.ok();
         Some(Matcher { methods: methods?, path: pattern? })
     }
 

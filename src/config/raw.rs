@@ -152,12 +152,15 @@ pub(super) struct Match {
 
 /// How a path is matched.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with `exact` or `prefix`")]
+#[serde(deny_unknown_fields, expecting = "an object with `exact`, `prefix` or `template`")]
 pub(super) struct PathMatch {
     /// This path.
     pub exact: Option<String>,
     /// This path and all below it, by segment.
     pub prefix: Option<String>,
+    /// Paths of this form: each segment is literal text, or one whole `{parameter}` that takes any one segment which
+    /// is not empty. Names of parameters are letters, digits and `_`, without a digit first, each name once.
+    pub template: Option<String>,
 }
 
 /// How inbound tokens are checked.

@@ -60,6 +60,21 @@ fn roles_of_an_operation_add_to_the_defaults() {
 }
 
 #[test]
+fn a_template_above_shadows_what_it_takes_and_not_what_it_leaves() {
+    let paths = |one: &str, other: &str| {
+        with_operations(&format!(r#"[{{"match": {{"path": {one}}}}}, {{"match": {{"path": {other}}}}}]"#))
+    };
+    let (template, exact, prefix) =
+        (r#"{"template": "/a/{x}"}"#, r#"{"exact": "/a/b"}"#, r#"{"prefix": "/a/b"}"#);
+    for (one, other) in [(template, exact), (r#"{"prefix": "/a"}"#, template), (template, template)] {
+        assert!(faults(&paths(one, other))[0].contains("no request reaches this operation"), "{one} {other}");
+    }
+    for (one, other) in [(exact, template), (template, prefix), (template, r#"{"exact": "/a"}"#)] {
+        parse(&paths(one, other));
+    }
+}
+
+#[test]
 fn only_anonymous_true_switches_the_check_off() {
     let inbound = |rest| parse(&with_operation(rest)).operations.remove(0).inbound;
     assert!(matches!(inbound(r#", "anonymous": true"#), Inbound::Anonymous));
@@ -155,15 +170,15 @@ fn a_fault_says_where_it_is_and_what_to_do() {
         ),
         (
             &with_operations(r#"[{"match": {"path": {"exact": "/a", "prefix": "/b"}}}]"#),
-            "operations[0].match.path: exactly one of `exact`, `prefix` belongs here",
+            "operations[0].match.path: exactly one of `exact`, `prefix`, `template` belongs here",
         ),
         (
             &with_operations(r#"[{"match": {"path": {"exakt": "/a"}}}]"#),
-            "operations[0].match.path: unknown field `exakt`, did you mean `exact`?; expected `exact`, `prefix`",
+            "operations[0].match.path: unknown field `exakt`, did you mean `exact`?; expected `exact`, `prefix`, `template`",
         ),
         (
             &with_operations(r#"[{"match": {"path": "/a"}}]"#),
-            "operations[0].match.path: expected an object with `exact` or `prefix`, found a string",
+            "operations[0].match.path: expected an object with `exact`, `prefix` or `template`, found a string",
         ),
         (
             &with_operations(r#"[{"match": {"path": {"exact": "a"}}}]"#),
@@ -205,10 +220,14 @@ fn a_guard_that_could_match_nothing_is_refused() {
             "methods[0]: leave `methods` out for every method",
         ),
         (r#"{"path": {"exact": "/orders/{id}"}}"#, "path.exact: no request reaches this path"),
+        (r#"{"path": {"exact": "/orders/{id}"}}"#, "a `{parameter}` (use `template`)"),
         (r#"{"path": {"prefix": "/admin/*"}}"#, "path.prefix: no request reaches this path"),
+        (r#"{"path": {"template": "/admin/*"}}"#, "path.template: no request reaches this path"),
+        (r#"{"path": {"template": "/orders/x{id}"}}"#, "path.template: a parameter is a whole segment"),
+        (r#"{"path": {"template": "/{id}/{id}"}}"#, "path.template: two parameters have one name"),
     ] {
         let faults = faults(&with_operations(&format!(r#"[{{"match": {operation}}}]"#)));
-        assert!(faults[0].contains(&format!("operations[0].match.{said}")), "{faults:?}");
+        assert!(faults[0].starts_with("operations[0].match.") && faults[0].contains(said), "{faults:?}");
     }
 }
 

@@ -752,3 +752,22 @@ fn statuses_and_message_follow_on_failure() {
         step => panic!("{}", told(&step)),
     }
 }
+
+#[test]
+fn the_first_operation_that_matches_decides_also_where_a_template_would_fit_better() {
+    let operations = r#""operations": [
+        {"match": {"path": {"exact": "/orders/new"}}, "anonymous": true},
+        {"match": {"path": {"template": "/orders/{id}"}}},
+        {"match": {"path": {"prefix": "/orders"}}, "anonymous": true},"#;
+    let configuration = CONFIGURATION.replacen(r#""operations": ["#, operations, 1);
+    let mut world = World::with(&configuration, TestKey::p256());
+    for (path, said) in [
+        ("/orders/new", "forwarded"),
+        ("/orders/7", "401 token_missing"),
+        ("/orders/7/", "401 token_missing"),
+        ("/orders/7/lines", "forwarded"),
+        ("/orders", "forwarded"),
+    ] {
+        assert_eq!(world.request("GET", path, &[]), said, "{path}");
+    }
+}
