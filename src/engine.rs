@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::access::{CanonicalPath, Permit, is_method};
+use crate::access::{CanonicalPath, Parameters, Permit, is_method};
 use crate::calls::Purpose;
 use crate::config::{Attachment, Configuration, Inbound, Operation, Validate};
 use crate::jwt::{Claims, Rejection, UnverifiedToken, VerifiedToken, Verifier};
@@ -59,6 +59,8 @@ pub struct Pending {
     configuration: Rc<Configuration>,
     operation: usize,
     method: String,
+    /// The path's parameters; each is bounded in size, the template in their number.
+    parameters: Parameters,
     caller: Caller,
     deadline: Monotonic,
     /// Whether it has been counted.
@@ -106,11 +108,12 @@ pub fn start<V: Verifier>(
 ) -> Step {
     match operation(configuration, head) {
         Err(reason) => refuse(configuration, state, reason),
-        Ok((operation, method)) => {
+        Ok((operation, method, parameters)) => {
             let pending = Pending {
                 configuration: Rc::clone(configuration),
                 operation,
                 method: method.to_owned(),
+                parameters,
                 caller: Caller::Unknown(credentials(head)),
                 deadline: now.monotonic.after(configuration.wait),
                 counted: false,
@@ -120,14 +123,18 @@ pub fn start<V: Verifier>(
     }
 }
 
-/// The index of the first operation that a request matches, and the request's method.
-fn operation<'h>(configuration: &Configuration, head: &RequestHead<'h>) -> Result<(usize, &'h str), Reason> {
+/// The index of the first operation that a request matches, the request's method and its path's parameters.
+fn operation<'h>(
+    configuration: &Configuration,
+    head: &RequestHead<'h>,
+) -> Result<(usize, &'h str, Parameters), Reason> {
     let method = std::str::from_utf8(head.first(":method")).ok().filter(|method| is_method(method));
     let method = method.ok_or(Reason::MethodInvalid)?;
     let path = CanonicalPath::read(head.first(":path")).map_err(Reason::PathAmbiguous)?;
-    let index =
-        configuration.operations.iter().position(|operation| operation.matcher.matches(method, &path));
-    Ok((index.ok_or(Reason::OperationNotFound)?, method))
+    let mut operations = configuration.operations.iter().enumerate();
+    let found = operations.find(|(_, operation)| operation.matcher.matches(method, &path));
+    let (index, operation) = found.ok_or(Reason::OperationNotFound)?;
+    Ok((index, method, operation.matcher.path.parameters(&path)))
 }
 
 /// Looks at a waiting request again.
@@ -182,7 +189,8 @@ fn advance<V: Verifier>(
     now: Now,
 ) -> Result<Edits, Halt> {
     if let Caller::Unknown(credentials) = &pending.caller {
-        let (permit, token) = admit(&operation.inbound, &pending.method, credentials, state, now)?;
+        let (permit, token) =
+            admit(&operation.inbound, &pending.method, &pending.parameters, credentials, state, now)?;
         pending.caller = Caller::Permitted(permit, token);
     }
     let Caller::Permitted(permit, token) = &pending.caller else {
@@ -202,6 +210,7 @@ const fn rejected(rejection: Rejection) -> Halt {
 fn admit<V: Verifier>(
     inbound: &Inbound,
     method: &str,
+    parameters: &Parameters,
     credentials: &Credentials,
     state: &mut State<V>,
     now: Now,
@@ -215,7 +224,7 @@ fn admit<V: Verifier>(
         Credentials::Unacceptable(reason) => return Err(Halt::Refuse(*reason)),
         Credentials::Token(token) => authenticate(validate, token.expose(), state, now)?,
     };
-    let permit = Permit::for_caller(&validate.roles, method, &token)
+    let permit = Permit::for_caller(&validate.required, method, parameters, &token)
         .map_err(|denied| Halt::Refuse(Reason::Denied(denied)))?;
     Ok((permit, Some(token)))
 }

@@ -1,10 +1,10 @@
 //! Which operation a request is, and whether its caller may do it.
 
+mod claims;
 mod path;
-mod roles;
 
-pub use path::{AmbiguousPath, CanonicalPath, PathPattern, PathRules};
-pub use roles::{Denied, Permit, RequiredRoles};
+pub use claims::{Condition, Denied, Permit, RequiredClaim, Requirement};
+pub use path::{AmbiguousPath, BadTemplate, CanonicalPath, Parameters, PathPattern, PathRules};
 
 /// Whether this is a method as requests carry them: a token (RFC 9110, section 9.1) of at most 32 bytes without
 /// lower-case letters. Methods are case-sensitive, but there are backends that read `delete` as `DELETE`.

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// A request's path in the one spelling that it is compared in: without the query, with every octet decoded that
 /// may stand raw in a segment. A backend decodes those before it routes, so `/%61dmin` and `/odata/%24batch` must
@@ -103,9 +104,9 @@ fn decode(path: &str) -> Result<Cow<'_, str>, AmbiguousPath> {
 /// The paths of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
-    scope: Scope,
-    /// A canonical path.
-    text: String,
+    /// What each segment is, canonical; without an empty last one where that makes no difference.
+    segments: Vec<Segment>,
+    extent: Extent,
     rules: PathRules,
 }
 
@@ -118,10 +119,51 @@ pub struct PathRules {
     pub trailing_slash: bool,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    /// Takes any segment that is not empty, under this name.
+    Parameter(String),
+}
+
+/// What may stand behind the segments of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
-    Exact,
-    Prefix,
+enum Extent {
+    /// Nothing.
+    Whole,
+    /// Nothing, or more segments.
+    AndBelow,
+    /// More segments.
+    Below,
+}
+
+/// A template that no request could match, or that can be misread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTemplate {
+    /// Without its parameters it is not a path.
+    #[error("{0}")]
+    Path(AmbiguousPath),
+    /// A brace that does not belong to a segment of the form `{name}`.
+    #[error("a parameter that is not a whole segment, or has a bad name")]
+    Parameter,
+    /// Two parameters of one name.
+    #[error("a parameter that occurs twice")]
+    RepeatedParameter,
+}
+
+/// A path parameter longer than this is none: it could keep a waiting request large.
+const MAX_PARAMETER_BYTES: usize = 1024;
+
+/// The parameters of a request's path, by name, as far as they can be compared with anything: one that is still
+/// percent-encoded is left out, for a backend that decodes it reads another value than one that does not.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    /// The value of one parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
 }
 
 impl PathPattern {
@@ -130,7 +172,8 @@ impl PathPattern {
     /// # Errors
     /// Why no request could have this path.
     pub fn exact(path: &str, rules: PathRules) -> Result<Self, AmbiguousPath> {
-        Self::new(Scope::Exact, path, rules)
+        let segments = literals(path)?.into_iter().map(Segment::Literal).collect();
+        Ok(Self::whole(segments, rules))
     }
 
     /// The pattern for `path` and all below it, by segment: `/orders` takes `/orders/1` and not `/orders2`;
@@ -139,50 +182,172 @@ impl PathPattern {
     /// # Errors
     /// Why no request could have this path.
     pub fn prefix(path: &str, rules: PathRules) -> Result<Self, AmbiguousPath> {
-        Self::new(Scope::Prefix, path, rules)
+        let mut segments = literals(path)?;
+        let below = segments.pop_if(|last| last.is_empty()).is_some();
+        let segments = segments.into_iter().map(Segment::Literal).collect();
+        Ok(Self { segments, extent: if below { Extent::Below } else { Extent::AndBelow }, rules })
     }
 
-    fn new(scope: Scope, path: &str, rules: PathRules) -> Result<Self, AmbiguousPath> {
-        // A `*` alone is meant as a wildcard, which this is not.
-        if path.contains('?') || path.split('/').any(|segment| matches!(segment, "*" | "**")) {
-            return Err(AmbiguousPath::ForbiddenByte);
+    /// The pattern for paths of this form, in which `{name}` stands for any one segment that is not empty.
+    ///
+    /// # Errors
+    /// Why no request could have such a path, or what is wrong with a parameter.
+    pub fn template(template: &str, rules: PathRules) -> Result<Self, BadTemplate> {
+        const ANY: &str = "any";
+        let mut plain = Vec::new();
+        let mut names = Vec::new();
+        for segment in template.split('/') {
+            let name = segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}'));
+            if !name.map_or_else(|| !segment.contains(['{', '}']), is_parameter_name) {
+                return Err(BadTemplate::Parameter);
+            }
+            if name.is_some() && names.contains(&name) {
+                return Err(BadTemplate::RepeatedParameter);
+            }
+            plain.push(name.map_or(segment, |_| ANY));
+            names.push(name);
         }
-        let text = CanonicalPath::read(path.as_bytes())?.0.into_owned();
-        Ok(Self { scope, text, rules })
+        let literals = literals(&plain.join("/")).map_err(BadTemplate::Path)?;
+        let segments =
+            literals.into_iter().zip(names.into_iter().skip(1)).map(|(literal, name)| match name {
+                Some(name) => Segment::Parameter(name.to_owned()),
+                None => Segment::Literal(literal),
+            });
+        Ok(Self::whole(segments.collect(), rules))
+    }
+
+    fn whole(mut segments: Vec<Segment>, rules: PathRules) -> Self {
+        if !rules.trailing_slash {
+            segments.pop_if(|last| *last == NOTHING);
+        }
+        Self { segments, extent: Extent::Whole, rules }
+    }
+
+    /// The names of the parameters.
+    pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(Segment::parameter)
+    }
+
+    /// The parameters of a path that this pattern matches.
+    pub fn parameters(&self, path: &CanonicalPath<'_>) -> Parameters {
+        let comparable = |value: &str| !value.contains('%') && value.len() <= MAX_PARAMETER_BYTES;
+        let named = self.segments.iter().zip(segments(path.as_str())).filter_map(|(segment, value)| {
+            Some((segment.parameter()?.to_owned(), Some(value).filter(|value| comparable(value))?.to_owned()))
+        });
+        Parameters(named.collect())
     }
 
     /// Whether `path` is one of these.
     pub fn matches(&self, path: &CanonicalPath<'_>) -> bool {
-        self.takes(path.as_str())
-    }
-
-    fn takes(&self, path: &str) -> bool {
-        match self.scope {
-            Scope::Exact => self.same(self.trim(&self.text), self.trim(path)),
-            Scope::Prefix => path.split_at_checked(self.text.len()).is_some_and(|(head, rest)| {
-                self.same(&self.text, head)
-                    && (rest.is_empty() || rest.starts_with('/') || self.text.ends_with('/'))
-            }),
-        }
+        let path = match path.as_str().strip_suffix('/') {
+            Some(trimmed) if self.extent == Extent::Whole && !self.rules.trailing_slash => trimmed,
+            _ => path.as_str(),
+        };
+        let mut rest = segments(path);
+        let begins = self.segments.iter().all(|own| {
+            rest.next().is_some_and(|segment| match own {
+                Segment::Literal(literal) => self.same(literal, segment),
+                Segment::Parameter(_) => !segment.is_empty(),
+            })
+        });
+        begins
+            && match self.extent {
+                Extent::Whole => rest.next().is_none(),
+                Extent::AndBelow => true,
+                Extent::Below => rest.next().is_some(),
+            }
     }
 
     fn same(&self, one: &str, other: &str) -> bool {
         if self.rules.case_sensitive { one == other } else { one.eq_ignore_ascii_case(other) }
     }
 
-    fn trim<'t>(&self, path: &'t str) -> &'t str {
-        match path.strip_suffix('/') {
-            Some(trimmed) if !self.rules.trailing_slash => trimmed,
-            _ => path,
+    /// Whether every path of `other` is one of these. The forms of a pattern do not add up to more than each of
+    /// them takes, so it is enough to look for one form that takes all of the other's.
+    pub fn covers(&self, other: &Self) -> bool {
+        let own = self.forms();
+        other.forms().iter().all(|theirs| {
+            own.iter().any(|own| {
+                let long_enough = match (own.more, theirs.more) {
+                    (false, more) => !more && own.segments.len() == theirs.segments.len(),
+                    (true, false) => own.segments.len() < theirs.segments.len(),
+                    (true, true) => own.segments.len() <= theirs.segments.len(),
+                };
+                let mut pairs = own.segments.iter().zip(&theirs.segments);
+                long_enough && pairs.all(|(own, theirs)| self.covers_segment(own, theirs, other.rules))
+            })
+        })
+    }
+
+    fn covers_segment(&self, own: &Segment, theirs: &Segment, rules: PathRules) -> bool {
+        match (own, theirs) {
+            (Segment::Parameter(_), Segment::Parameter(_)) => true,
+            (Segment::Parameter(_), Segment::Literal(theirs)) => !theirs.is_empty(),
+            (Segment::Literal(_), Segment::Parameter(_)) => false,
+            (Segment::Literal(own), Segment::Literal(theirs)) => {
+                let has_cases = || theirs.bytes().any(|byte| byte.is_ascii_alphabetic());
+                let as_loose = !self.rules.case_sensitive || rules.case_sensitive || !has_cases();
+                as_loose && self.same(own, theirs)
+            }
         }
     }
 
-    /// Whether every path of `other` is one of these.
-    pub fn covers(&self, other: &Self) -> bool {
-        let as_loose = (!self.rules.case_sensitive || other.rules.case_sensitive)
-            && (self.scope == Scope::Prefix || !self.rules.trailing_slash || other.rules.trailing_slash);
-        as_loose && (self.scope == Scope::Prefix || other.scope == Scope::Exact) && self.takes(&other.text)
+    /// The sets of paths that this pattern is the union of.
+    fn forms(&self) -> Vec<Form<'_>> {
+        let segments: Vec<_> = self.segments.iter().collect();
+        let form = |more| Form { segments: segments.clone(), more };
+        let mut forms = match self.extent {
+            Extent::Whole => vec![form(false)],
+            Extent::AndBelow => vec![form(false), form(true)],
+            Extent::Below => vec![form(true)],
+        };
+        if self.extent == Extent::Whole && !self.rules.trailing_slash {
+            let segments = segments.iter().copied().chain([&NOTHING]).collect();
+            forms.push(Form { segments, more: false });
+        }
+        // No path is without a segment.
+        forms.retain(|form| form.more || !form.segments.is_empty());
+        forms
     }
+}
+
+/// Paths of one length, or of every greater length.
+struct Form<'p> {
+    segments: Vec<&'p Segment>,
+    more: bool,
+}
+
+/// The segment behind a slash at the end.
+static NOTHING: Segment = Segment::Literal(String::new());
+
+impl Segment {
+    fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::Literal(_) => None,
+            Self::Parameter(name) => Some(name),
+        }
+    }
+}
+
+/// The segments of a path, of which `/` has an empty one.
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').skip(1)
+}
+
+/// The canonical segments of a path in a configuration.
+fn literals(path: &str) -> Result<Vec<String>, AmbiguousPath> {
+    // A `*` alone is meant as a wildcard, which this is not.
+    if path.contains('?') || path.split('/').any(|segment| matches!(segment, "*" | "**")) {
+        return Err(AmbiguousPath::ForbiddenByte);
+    }
+    let path = CanonicalPath::read(path.as_bytes())?;
+    Ok(segments(path.as_str()).map(ToOwned::to_owned).collect())
+}
+
+fn is_parameter_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -313,5 +478,138 @@ mod tests {
                 "{path}"
             );
         }
+    }
+
+    fn template(text: &str, rules: PathRules) -> PathPattern {
+        PathPattern::template(text, rules).unwrap()
+    }
+
+    #[test]
+    fn a_parameter_takes_exactly_one_segment_that_is_not_empty() {
+        let line = template("/orders/{id}/lines/{line}", PathRules::default());
+        for path in
+            ["/orders/1/lines/2", "/Orders/a%20b/LINES/x", "/%6frders/1/lines/2/", "/orders/*/lines/$"]
+        {
+            assert!(matches(&line, path), "{path}");
+        }
+        for path in [
+            "/orders/1/lines",
+            "/orders/1/lines/",
+            "/orders//lines/2",
+            "/orders/1/lines/2/3",
+            "/orders/1/2/lines/3",
+            "/orders/1/line/2",
+            "/v1/orders/1/lines/2",
+        ] {
+            assert!(CanonicalPath::read(path.as_bytes()).is_err() || !matches(&line, path), "{path}");
+        }
+        assert!(matches(&template("/{a}", STRICT), "/x") && !matches(&template("/{a}", STRICT), "/"));
+        assert!(!matches(&template("/{a}", PathRules::default()), "/"));
+    }
+
+    #[test]
+    fn a_template_follows_the_rules_of_case_and_slash() {
+        let strict = template("/orders/{id}", STRICT);
+        assert!(matches(&strict, "/orders/1"));
+        assert!(!matches(&strict, "/Orders/1") && !matches(&strict, "/orders/1/"));
+        let slash = template("/orders/{id}/", STRICT);
+        assert!(matches(&slash, "/orders/1/") && !matches(&slash, "/orders/1"));
+        let loose = template("/orders/{id}/", PathRules::default());
+        assert!(matches(&loose, "/ORDERS/1/") && matches(&loose, "/orders/1"));
+    }
+
+    #[test]
+    fn parameters_are_what_the_canonical_path_has_in_their_place() {
+        let line = template("/orders/{id}/lines/{line_2}", PathRules::default());
+        let at = |path: &str| line.parameters(&CanonicalPath::read(path.as_bytes()).unwrap());
+        let values = |path: &str| {
+            let parameters = at(path);
+            ["id", "line_2", "orders"].map(|name| parameters.get(name).map(ToOwned::to_owned))
+        };
+        assert_eq!(values("/orders/A%62/lines/2/?id=x"), [Some("Ab".into()), Some("2".into()), None]);
+        assert_eq!(values("/orders/a%20b/lines/2"), [None, Some("2".into()), None], "still encoded");
+        let long = |bytes| values(&format!("/orders/{}/lines/2", "a".repeat(bytes)))[0].is_some();
+        assert!(long(MAX_PARAMETER_BYTES) && !long(MAX_PARAMETER_BYTES + 1));
+    }
+
+    #[test]
+    fn a_template_that_can_be_misread_is_refused() {
+        use BadTemplate as B;
+        for (text, reason) in [
+            ("/orders/{}", B::Parameter),
+            ("/orders/{1d}", B::Parameter),
+            ("/orders/{a-b}", B::Parameter),
+            ("/orders/{\u{e4}}", B::Parameter),
+            ("/orders/{id}.json", B::Parameter),
+            ("/orders/x{id}", B::Parameter),
+            ("/orders/{a}{b}", B::Parameter),
+            ("/orders/{a", B::Parameter),
+            ("/orders/a}", B::Parameter),
+            ("/orders/{a/b}", B::Parameter),
+            ("/orders/{id}/lines/{id}", B::RepeatedParameter),
+            ("/orders/*", B::Path(AmbiguousPath::ForbiddenByte)),
+            ("/orders/{id}?x=1", B::Parameter),
+            ("/orders?x={id}", B::Parameter),
+            ("/orders?x=/{id}", B::Path(AmbiguousPath::ForbiddenByte)),
+            ("/orders//{id}", B::Path(AmbiguousPath::EmptySegment)),
+            ("/orders/../{id}", B::Path(AmbiguousPath::DotSegment)),
+            ("{id}", B::Path(AmbiguousPath::NotAbsolute)),
+            ("{id}/orders", B::Path(AmbiguousPath::NotAbsolute)),
+        ] {
+            assert_eq!(PathPattern::template(text, STRICT), Err(reason), "{text}");
+        }
+        for text in ["/{_}/{a1}/{A1}", "/orders", "/%6frders/{id}"] {
+            assert!(PathPattern::template(text, STRICT).is_ok(), "{text}");
+        }
+    }
+
+    /// Every list of up to `longest` of `segments`, as a path, with and without a slash behind it.
+    fn every_path(segments: &[&str], longest: usize) -> Vec<String> {
+        let mut paths = vec![String::new()];
+        let mut last = paths.clone();
+        for _ in 0..longest {
+            last = last
+                .iter()
+                .flat_map(|path| segments.iter().map(move |segment| format!("{path}/{segment}")))
+                .collect();
+            paths.extend(last.iter().cloned());
+        }
+        let with_slash: Vec<_> = paths.iter().map(|path| format!("{path}/")).collect();
+        paths.remove(0);
+        paths.extend(with_slash);
+        paths
+    }
+
+    #[test]
+    fn a_pattern_covers_another_exactly_if_it_takes_every_path_of_it() {
+        let mut patterns = Vec::new();
+        for (case_sensitive, trailing_slash) in [(false, false), (false, true), (true, false), (true, true)] {
+            let rules = PathRules { case_sensitive, trailing_slash };
+            for path in every_path(&["a", "A", "1"], 2) {
+                patterns.push((format!("exact {path} {rules:?}"), PathPattern::exact(&path, rules).unwrap()));
+                patterns
+                    .push((format!("prefix {path} {rules:?}"), PathPattern::prefix(&path, rules).unwrap()));
+            }
+            for path in every_path(&["a", "1", "{}"], 2).iter().filter(|path| path.contains("{}")) {
+                let path = path.replacen("{}", "{x}", 1).replace("{}", "{y}");
+                patterns.push((format!("template {path} {rules:?}"), template(&path, rules)));
+            }
+        }
+        // What each pattern takes, as a bit for each path.
+        let paths = every_path(&["a", "A", "1", "b"], 3);
+        let paths: Vec<_> = paths.iter().map(|path| CanonicalPath::read(path.as_bytes()).unwrap()).collect();
+        let taken: Vec<Vec<bool>> = patterns
+            .iter()
+            .map(|(_, pattern)| paths.iter().map(|path| pattern.matches(path)).collect())
+            .collect();
+        let mut covered = 0;
+        for ((named, one), takes) in patterns.iter().zip(&taken) {
+            for ((other_named, other), other_takes) in patterns.iter().zip(&taken) {
+                let all = other_takes.iter().zip(takes).all(|(other, own)| !other || *own);
+                assert_eq!(one.covers(other), all, "{named} covers {other_named}");
+                covered += usize::from(all);
+            }
+        }
+        assert!(covered > patterns.len(), "{covered}");
     }
 }

@@ -11,7 +11,9 @@ use http::StatusCode;
 use super::fault::{Fault, FaultKind, Path};
 use super::raw;
 use super::{Attachment, Audiences, Configuration, Inbound, OnFailure, Operation, Validate};
-use crate::access::{Matcher, PathPattern, PathRules, RequiredRoles, is_method};
+use crate::access::{
+    BadTemplate, Condition, Matcher, PathPattern, PathRules, RequiredClaim, Requirement, is_method,
+};
 use crate::calls::Url;
 use crate::jwt::{Algorithm, TimeRules};
 use crate::tokens::{Imds, ImdsIdentity};
@@ -180,15 +182,21 @@ impl Compiler {
 
     fn operation(&mut self, path: &Path, raw: raw::Operation, defaults: &raw::Validate) -> Option<Operation> {
         let matcher = self.matcher(&path.member("match"), raw.matches);
+        let parameters: Option<Vec<String>> =
+            matcher.as_ref().map(|matcher| matcher.path.parameter_names().map(ToOwned::to_owned).collect());
         let inbound = match (raw.anonymous, raw.validate) {
             (true, None) => Some(Inbound::Anonymous),
             (true, Some(_)) => {
                 let why = "`anonymous: true` asks for no token, so `validate` beside it would be ignored; remove one";
                 self.fault(&path.member("validate"), FaultKind::Invalid(why))
             }
-            (false, own) => self
-                .validate(&path.member("validate"), own.unwrap_or_default(), defaults)
-                .map(Inbound::Validate),
+            (false, own) => {
+                let own = own.unwrap_or_default();
+                if let Some(parameters) = &parameters {
+                    self.parameters(path, parameters, &own, defaults);
+                }
+                self.validate(&path.member("validate"), own, defaults).map(Inbound::Validate)
+            }
         };
         let attachments = self.attachments(&path.member("attach"), raw.attach);
         Some(Operation { matcher: matcher?, inbound: inbound?, attachments: attachments? })
@@ -198,16 +206,31 @@ impl Compiler {
         let methods = self.methods(&path.member("methods"), raw.methods);
         let rules = PathRules { case_sensitive: raw.case_sensitive, trailing_slash: raw.trailing_slash };
         let path = path.member("path");
-        let (path, pattern) = match (&raw.path.exact, &raw.path.prefix) {
-            (Some(text), None) => (path.member("exact"), PathPattern::exact(text, rules)),
-            (None, Some(text)) => (path.member("prefix"), PathPattern::prefix(text, rules)),
-            _ => return self.not_exactly_one(&path, &["exact", "prefix"]),
+        let (path, pattern) = match (&raw.path.exact, &raw.path.prefix, &raw.path.template) {
+            (Some(text), None, None) => {
+                (path.member("exact"), PathPattern::exact(text, rules).map_err(BadTemplate::Path))
+            }
+            (None, Some(text), None) => {
+                (path.member("prefix"), PathPattern::prefix(text, rules).map_err(BadTemplate::Path))
+            }
+            (None, None, Some(text)) => (path.member("template"), PathPattern::template(text, rules)),
+            _ => return self.not_exactly_one(&path, &["exact", "prefix", "template"]),
         };
-        let pattern = pattern.ok().or_else(|| {
-            let why = "no request reaches this path: it must begin with `/` and may not hold a query, a wildcard or \
-                       template (use `prefix`), `;`, an empty or dot segment, or an encoded delimiter";
-            self.fault(&path, FaultKind::Invalid(why))
+        let pattern = pattern.or_else(|bad| {
+            let why = match bad {
+                BadTemplate::Path(_) => {
+                    "no request reaches this path: it must begin with `/` and may not hold a query, a wildcard (use \
+                     `prefix`), a `{parameter}` (use `template`), `;`, an empty or dot segment, or an encoded delimiter"
+                }
+                BadTemplate::Parameter => {
+                    "a parameter is a whole segment, `/{name}/`, and its name is letters, digits and `_`, without a \
+                     digit first; a query has none"
+                }
+                BadTemplate::RepeatedParameter => "two parameters have one name; each needs its own",
+            };
+            self.fault(&path, FaultKind::Invalid(why)).ok_or(())
         });
+        let pattern = pattern.ok();
         Some(Matcher { methods: methods?, path: pattern? })
     }
 
@@ -243,6 +266,9 @@ impl Compiler {
         if let Some(roles) = &raw.roles {
             self.roles(&path.member("roles"), roles);
         }
+        if let Some(claims) = &raw.required_claims {
+            self.required_claims(&path.member("required_claims"), claims);
+        }
         let path = path.member("clock_skew");
         let skew = self.duration(&path, raw.clock_skew.as_deref(), Duration::ZERO);
         if skew.is_some_and(|skew| skew > MAX_CLOCK_SKEW) {
@@ -253,9 +279,7 @@ impl Compiler {
     fn validate(&mut self, path: &Path, own: raw::Validate, defaults: &raw::Validate) -> Option<Validate> {
         self.check_validate(path, &own);
         let mut silent = Self { issuers: self.issuers.clone(), ..Self::default() };
-        let roles = [defaults.roles.as_ref(), own.roles.as_ref()];
-        let roles: Option<Vec<_>> =
-            roles.into_iter().flatten().map(|roles| silent.roles(path, roles)).collect();
+        let required = silent.required(path, defaults, &own);
         let skew = own.clock_skew.as_deref().or(defaults.clock_skew.as_deref());
         let skew = silent.duration(path, skew, Duration::ZERO);
         let Some(issuer) = own.issuer.as_ref().or(defaults.issuer.as_ref()) else {
@@ -271,12 +295,29 @@ impl Compiler {
         Some(Validate {
             issuers: vec![silent.named_issuer(path, issuer)?],
             audiences: silent.audiences(path, audiences)?,
-            roles: roles?,
+            required: required?,
             time: TimeRules {
                 clock_skew: skew?,
                 require_expiration: own.require_expiration.or(defaults.require_expiration).unwrap_or(true),
             },
         })
+    }
+
+    /// What the defaults ask for, and what an operation adds to that.
+    fn required(
+        &mut self,
+        path: &Path,
+        defaults: &raw::Validate,
+        own: &raw::Validate,
+    ) -> Option<Vec<Requirement>> {
+        let mut required = Vec::new();
+        for roles in [&defaults.roles, &own.roles].into_iter().flatten() {
+            required.push(self.roles(path, roles)?);
+        }
+        for claims in [&defaults.required_claims, &own.required_claims].into_iter().flatten() {
+            required.extend(self.required_claims(path, claims)?);
+        }
+        Some(required)
     }
 
     fn named_issuer(&mut self, path: &Path, name: &str) -> Option<Rc<keys::Definition>> {
@@ -298,10 +339,12 @@ impl Compiler {
         }
     }
 
-    fn roles(&mut self, path: &Path, raw: &raw::Roles) -> Option<RequiredRoles> {
+    fn roles(&mut self, path: &Path, raw: &raw::Roles) -> Option<Requirement> {
         const WHY: &str = "name the roles, or leave it out where none is required";
         match raw {
-            raw::Roles::Same(roles) => self.words(path, roles, WHY).map(RequiredRoles::same),
+            raw::Roles::Same(roles) => {
+                self.words(path, roles, WHY).map(RequiredClaim::roles).map(Requirement::same)
+            }
             raw::Roles::ByMethod(entries) => {
                 if entries.is_empty() {
                     return self.fault(path, FaultKind::Empty(WHY));
@@ -310,7 +353,7 @@ impl Compiler {
                 let mut otherwise = None;
                 for (method, roles) in entries {
                     let path = path.member(method);
-                    let roles = self.words(&path, roles, WHY)?;
+                    let roles = RequiredClaim::roles(self.words(&path, roles, WHY)?);
                     if method == "*" {
                         otherwise = Some(roles);
                     } else {
@@ -318,8 +361,111 @@ impl Compiler {
                         by_method.insert(method.clone(), roles);
                     }
                 }
-                Some(RequiredRoles::by_method(by_method, otherwise))
+                Some(Requirement::by_method(by_method, otherwise))
             }
+        }
+    }
+
+    fn required_claims(&mut self, path: &Path, raw: &[raw::RequiredClaim]) -> Option<Vec<Requirement>> {
+        if raw.is_empty() {
+            return self.fault(path, FaultKind::Empty("leave it out where no claim is required"));
+        }
+        let claims = raw.iter().enumerate().map(|(index, raw)| self.required_claim(&path.item(index), raw));
+        let claims: Vec<_> = claims.collect();
+        claims.into_iter().map(|claim| claim.map(Requirement::same)).collect()
+    }
+
+    fn required_claim(&mut self, path: &Path, raw: &raw::RequiredClaim) -> Option<RequiredClaim> {
+        let claim = match (&raw.name, &raw.path) {
+            (Some(name), None) => self.text(&path.member("name"), name.clone()).map(|name| vec![name]),
+            (None, Some(names)) => self.words(
+                &path.member("path"),
+                names,
+                "a claim's name, and the names within it, belong here",
+            ),
+            _ => self.not_exactly_one(path, &["name", "path"]),
+        };
+        let condition = self.condition(path, raw);
+        let separator = self.separator(&path.member("separator"), raw);
+        Some(RequiredClaim { path: claim?, separator: separator?, condition: condition? })
+    }
+
+    fn condition(&mut self, path: &Path, raw: &raw::RequiredClaim) -> Option<Condition> {
+        match (&raw.values, &raw.equals_parameter) {
+            (Some(_), Some(_)) => {
+                let why = "`values` and `equals_parameter` are two conditions; write two entries";
+                self.fault(&path.member("equals_parameter"), FaultKind::Invalid(why))
+            }
+            (None, _) if raw.matches.is_some() => {
+                let why = "without `values` there is nothing to match; name them, or leave `match` out";
+                self.fault(&path.member("match"), FaultKind::Invalid(why))
+            }
+            (None, None) => Some(Condition::Present),
+            (None, Some(name)) => {
+                self.text(&path.member("equals_parameter"), name.clone()).map(Condition::EqualsParameter)
+            }
+            (Some(values), None) => {
+                let why = "name the values, or leave it out where the claim must merely be there";
+                let values = self.words(&path.member("values"), values, why)?;
+                Some(match raw.matches.unwrap_or_default() {
+                    raw::ClaimMatch::All => Condition::All(values),
+                    raw::ClaimMatch::Any => Condition::Any(values),
+                    raw::ClaimMatch::Not => Condition::Not(values),
+                })
+            }
+        }
+    }
+
+    /// A separator that makes a condition idle is a fault: behind `not` it would let everybody pass.
+    fn separator(&mut self, path: &Path, raw: &raw::RequiredClaim) -> Option<Option<String>> {
+        let values = raw.values.as_deref().unwrap_or_default();
+        let Some(separator) = &raw.separator else {
+            let barred = matches!(raw.matches, Some(raw::ClaimMatch::Not));
+            if barred && matches!(raw.name.as_deref(), Some("scp" | "scope")) {
+                let why =
+                    "this claim has several values in one string, so `match: not` needs `separator: \" \"`";
+                return self.fault(path, FaultKind::Invalid(why));
+            }
+            return Some(None);
+        };
+        if separator.is_empty() {
+            return self.fault(path, FaultKind::Empty("leave it out where the claim is not to be split"));
+        }
+        if raw.values.is_none() && raw.equals_parameter.is_none() {
+            let why = "it splits a claim into values, and none are compared; name `values`, or leave it out";
+            return self.fault(path, FaultKind::Invalid(why));
+        }
+        if values.iter().any(|value| value.contains(separator.as_str())) {
+            let why = "one of `values` holds the separator, so it can never be among the claim's; make it two values";
+            return self.fault(path, FaultKind::Invalid(why));
+        }
+        Some(Some(separator.clone()))
+    }
+
+    /// Claims are compared only with parameters that the operation's path has.
+    fn parameters(&mut self, path: &Path, defined: &[String], own: &raw::Validate, defaults: &raw::Validate) {
+        let own_path = path.member("validate").member("required_claims");
+        let unknown = |claim: &raw::RequiredClaim| {
+            claim.equals_parameter.clone().filter(|name| !name.is_empty() && !defined.contains(name))
+        };
+        for (index, claim) in own.required_claims.iter().flatten().enumerate() {
+            let path = own_path.item(index).member("equals_parameter");
+            match unknown(claim) {
+                Some(_) if defined.is_empty() => {
+                    let why =
+                        "the operation's path has no parameters; name them by `match: {path: {template: …}}`";
+                    self.fault::<()>(&path, FaultKind::Invalid(why));
+                }
+                Some(word) => {
+                    self.fault::<()>(&path, FaultKind::UnknownWord { word, expected: defined.to_vec() });
+                }
+                None => {}
+            }
+        }
+        if defaults.required_claims.iter().flatten().any(|claim| unknown(claim).is_some()) {
+            let why = "`defaults.validate.required_claims` compares a claim with a parameter that this path does not \
+                       have; give it a `template` with that parameter, or ask for the claim in the operations that have it";
+            self.fault::<()>(&path.member("match").member("path"), FaultKind::Invalid(why));
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::access::{Matcher, RequiredRoles};
+use crate::access::{Matcher, Requirement};
 use crate::json::Json;
 use crate::jwt::TimeRules;
 use crate::{keys, tokens};
@@ -60,8 +60,8 @@ pub struct Validate {
     pub issuers: Vec<Rc<keys::Definition>>,
     /// The audiences that are accepted.
     pub audiences: Audiences,
-    /// Roles: each entry must be satisfied.
-    pub roles: Vec<RequiredRoles>,
+    /// Roles and other claims: each entry must be satisfied.
+    pub required: Vec<Requirement>,
     /// How the token's time is looked at.
     pub time: TimeRules,
 }

@@ -128,7 +128,8 @@ pub(super) struct Operation {
     /// Whether it asks for no token. Default false.
     #[serde(default)]
     pub anonymous: bool,
-    /// How the inbound token is checked; each field given here replaces the default's, `roles` add to them.
+    /// How the inbound token is checked; each field given here replaces the default's; `roles` and
+    /// `required_claims` add to them.
     pub validate: Option<Validate>,
     /// Tokens that are put into the request.
     pub attach: Option<Vec<Attach>>,
@@ -152,17 +153,23 @@ pub(super) struct Match {
 
 /// How a path is matched.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with `exact` or `prefix`")]
+#[serde(deny_unknown_fields, expecting = "an object with `exact`, `prefix` or `template`")]
 pub(super) struct PathMatch {
     /// This path.
     pub exact: Option<String>,
     /// This path and all below it, by segment.
     pub prefix: Option<String>,
+    /// Paths of this form: each segment is literal text, or one whole `{parameter}` that takes any one segment which
+    /// is not empty. Names of parameters are letters, digits and `_`, without a digit first, each name once.
+    pub template: Option<String>,
 }
 
 /// How inbound tokens are checked.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with `issuer`, `audiences` and `roles`")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object with `issuer`, `audiences`, `roles` or `required_claims`"
+)]
 pub(super) struct Validate {
     /// The name of the issuer.
     pub issuer: Option<String>,
@@ -170,10 +177,49 @@ pub(super) struct Validate {
     pub audiences: Option<Audiences>,
     /// Roles, any of which the token must have: one, a list, or by method with `"*"` for all others.
     pub roles: Option<Roles>,
+    /// What is asked of other claims; every entry must be satisfied.
+    pub required_claims: Option<Vec<RequiredClaim>>,
     /// How far clocks may differ. Default `0s`.
     pub clock_skew: Option<String>,
     /// Whether a token must have an end. Default true.
     pub require_expiration: Option<bool>,
+}
+
+/// What is asked of one claim: `values`, `equals_parameter`, or with neither that the claim is there and not empty.
+/// Values are compared exactly; those of a claim are its text, its number or boolean as JSON text, or such items of
+/// a list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a required claim: an object with `name` or `path`")]
+pub(super) struct RequiredClaim {
+    /// The name of the claim, whatever characters it has. A dot does not lead into the claim: that is `path`.
+    pub name: Option<String>,
+    /// The name of a claim that is an object, and the names of the members that lead to the value within it.
+    pub path: Option<Vec<String>>,
+    /// How `values` and the claim's values must be to each other. Default `all`, as in API Management.
+    #[serde(rename = "match")]
+    pub matches: Option<ClaimMatch>,
+    /// What splits a claim that is one string into values: `" "` for `scp`. It does not split the items of a list.
+    pub separator: Option<String>,
+    /// Values, as strings also where the claim has numbers or booleans.
+    pub values: Option<Vec<String>>,
+    /// The name of a parameter of the path's `template`, whose value must be among the claim's values: a caller
+    /// reaches what belongs to it alone. It is compared exactly, also in case; one that is percent-encoded, or
+    /// longer than 1 KiB, equals nothing.
+    pub equals_parameter: Option<String>,
+}
+
+/// How the listed values and a claim's values must be to each other.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case", expecting = "`all`, `any` or `not`")]
+pub(super) enum ClaimMatch {
+    /// Every listed value is among the claim's.
+    #[default]
+    All,
+    /// At least one listed value is among the claim's.
+    Any,
+    /// No listed value is among the claim's, and the claim holds no object and no list within a list. A claim that
+    /// is missing passes.
+    Not,
 }
 
 /// The audiences that are accepted.

@@ -1,7 +1,8 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Audiences, Configuration, Inbound};
+use super::{Audiences, Configuration, FaultKind, Inbound};
+use crate::access::{Condition, RequiredClaim, Requirement};
 use crate::jwt::Algorithm;
 
 const TENANT: &str = "7f3c9a52-1d0e-4b68-9c47-2a5d8e6b1f90";
@@ -54,8 +55,144 @@ fn roles_of_an_operation_add_to_the_defaults() {
     let json = with_operation(r#", "validate": {"roles": "Writer"}"#)
         .replace(r#""audiences": ["api"]"#, r#""audiences": ["api"], "roles": ["Reader"]"#);
     match &parse(&json).operations[0].inbound {
-        Inbound::Validate(validate) => assert_eq!(validate.roles.len(), 2),
+        Inbound::Validate(validate) => assert_eq!(validate.required.len(), 2),
         Inbound::Anonymous => panic!("anonymous"),
+    }
+}
+
+#[test]
+fn required_claims_of_an_operation_add_to_the_defaults() {
+    let json = with_operations(
+        r#"[{"match": {"path": {"template": "/tenants/{tid}"}}, "validate": {"roles": "R", "required_claims": [
+               {"name": "scp", "separator": " ", "values": ["a", "b"]},
+               {"path": ["realm_access", "roles"], "match": "any", "values": ["c"]},
+               {"name": "amr", "match": "not", "values": ["pwd"]},
+               {"name": "tid", "equals_parameter": "tid"}]}}]"#,
+    )
+    .replace(r#""audiences": ["api"]"#, r#""audiences": ["api"], "required_claims": [{"name": "oid"}]"#);
+    let claim = |path: &[&str], separator: Option<&str>, condition| {
+        let path = path.iter().map(ToString::to_string).collect();
+        Requirement::same(RequiredClaim { path, separator: separator.map(ToOwned::to_owned), condition })
+    };
+    let words = |words: &[&str]| words.iter().map(ToString::to_string).collect();
+    match &parse(&json).operations[0].inbound {
+        Inbound::Validate(validate) => assert_eq!(
+            validate.required,
+            [
+                claim(&["roles"], None, Condition::Any(words(&["R"]))),
+                claim(&["oid"], None, Condition::Present),
+                claim(&["scp"], Some(" "), Condition::All(words(&["a", "b"]))),
+                claim(&["realm_access", "roles"], None, Condition::Any(words(&["c"]))),
+                claim(&["amr"], None, Condition::Not(words(&["pwd"]))),
+                claim(&["tid"], None, Condition::EqualsParameter("tid".into())),
+            ]
+        ),
+        Inbound::Anonymous => panic!("anonymous"),
+    }
+}
+
+#[test]
+fn a_fault_in_a_required_claim_says_where_it_is_and_what_to_do() {
+    for (claims, said) in [
+        ("[]", ": this is empty; leave it out where no claim is required"),
+        (r#"{"name": "a"}"#, ": expected a sequence, found an object"),
+        (r#"["a"]"#, "[0]: expected a required claim: an object with `name` or `path`, found a string"),
+        ("[{}]", "[0]: exactly one of `name`, `path` belongs here"),
+        (r#"[{"name": "a", "path": ["a"]}]"#, "[0]: exactly one of `name`, `path` belongs here"),
+        (r#"[{"name": ""}]"#, "[0].name: this is empty"),
+        (r#"[{"path": []}]"#, "[0].path: this is empty; a claim's name, and the names within it"),
+        (r#"[{"path": ["a", ""]}]"#, "[0].path: this is empty"),
+        (r#"[{"path": "a.b"}]"#, "[0].path: expected a sequence, found a string"),
+        (r#"[{"name": "a", "value": ["b"]}]"#, "[0]: unknown field `value`, did you mean `values`?"),
+        (r#"[{"name": "a", "values": []}]"#, "[0].values: this is empty; name the values, or leave it out"),
+        (r#"[{"name": "a", "values": [""]}]"#, "[0].values: this is empty"),
+        (r#"[{"name": "a", "values": [7]}]"#, "[0].values[0]: expected a string, found a number"),
+        (r#"[{"name": "a", "match": "none", "values": ["b"]}]"#, "[0].match: unknown word"),
+        (r#"[{"name": "a", "match": "any"}]"#, "[0].match: without `values` there is nothing to match"),
+        (
+            r#"[{"name": "a", "match": "not", "equals_parameter": "p"}]"#,
+            "[0].match: without `values` there is nothing to match",
+        ),
+        (r#"[{"name": "a", "separator": "", "values": ["b"]}]"#, "[0].separator: this is empty"),
+        (r#"[{"name": "a", "separator": " "}]"#, "[0].separator: it splits a claim into values, and none"),
+        (
+            r#"[{"name": "a", "separator": " ", "match": "not", "values": ["x", "b c"]}]"#,
+            "[0].separator: one of `values` holds the separator",
+        ),
+        (
+            r#"[{"name": "scp", "match": "not", "values": ["b"]}]"#,
+            "[0].separator: this claim has several values in one string",
+        ),
+        (
+            r#"[{"name": "a", "values": ["b"], "equals_parameter": "p"}]"#,
+            "[0].equals_parameter: `values` and `equals_parameter` are two conditions",
+        ),
+        (
+            r#"[{"name": "b"}, {"name": "a", "equals_parameter": "tenant"}]"#,
+            "[1].equals_parameter: the operation's path has no parameters; name them by",
+        ),
+    ] {
+        let faults = faults(&with_operation(&format!(r#", "validate": {{"required_claims": {claims}}}"#)));
+        let said = format!("operations[0].validate.required_claims{said}");
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(&said)),
+            "{claims}\n  said {faults:#?}\n  not  {said}"
+        );
+    }
+}
+
+#[test]
+fn a_claim_is_compared_with_a_parameter_that_the_path_has() {
+    let json = |claims: &str| {
+        with_operations(&format!(
+            r#"[{{"match": {{"path": {{"template": "/tenants/{{tenant}}"}}}}, "validate": {{"required_claims": {claims}}}}}]"#
+        ))
+    };
+    parse(&json(r#"[{"name": "tid", "equals_parameter": "tenant"}]"#));
+    assert_eq!(
+        faults(&json(r#"[{"name": "tid", "equals_parameter": "tenants"}]"#)),
+        [
+            "operations[0].validate.required_claims[0].equals_parameter: unknown word, did you mean `tenant`?; expected `tenant`"
+        ]
+    );
+    let in_defaults = |json: String| {
+        json.replace(
+            r#""audiences": ["api"]"#,
+            r#""audiences": ["api"], "required_claims": [{"name": "tid", "equals_parameter": "tenant"}]"#,
+        )
+    };
+    parse(&in_defaults(json(r#"[{"name": "oid"}]"#)));
+    parse(&in_defaults(with_operation(r#", "anonymous": true"#)));
+    let faults = faults(&in_defaults(with_operation("")));
+    assert!(
+        faults[0].starts_with("operations[0].match.path: `defaults.validate.required_claims` compares"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_fault_in_the_defaults_is_told_once() {
+    let json =
+        with_operations(r#"[{"match": {"path": {"exact": "/a"}}}, {"match": {"path": {"exact": "/b"}}}]"#)
+            .replace(r#""audiences": ["api"]"#, r#""audiences": ["api"], "required_claims": [{"name": ""}]"#);
+    assert_eq!(
+        faults(&json),
+        ["defaults.validate.required_claims[0].name: this is empty; a name or a value belongs here"]
+    );
+}
+
+#[test]
+fn a_template_above_shadows_what_it_takes_and_not_what_it_leaves() {
+    let paths = |one: &str, other: &str| {
+        with_operations(&format!(r#"[{{"match": {{"path": {one}}}}}, {{"match": {{"path": {other}}}}}]"#))
+    };
+    let (template, exact, prefix) =
+        (r#"{"template": "/a/{x}"}"#, r#"{"exact": "/a/b"}"#, r#"{"prefix": "/a/b"}"#);
+    for (one, other) in [(template, exact), (r#"{"prefix": "/a"}"#, template), (template, template)] {
+        assert!(faults(&paths(one, other))[0].contains("no request reaches this operation"), "{one} {other}");
+    }
+    for (one, other) in [(exact, template), (template, prefix), (template, r#"{"exact": "/a"}"#)] {
+        parse(&paths(one, other));
     }
 }
 
@@ -155,15 +292,15 @@ fn a_fault_says_where_it_is_and_what_to_do() {
         ),
         (
             &with_operations(r#"[{"match": {"path": {"exact": "/a", "prefix": "/b"}}}]"#),
-            "operations[0].match.path: exactly one of `exact`, `prefix` belongs here",
+            "operations[0].match.path: exactly one of `exact`, `prefix`, `template` belongs here",
         ),
         (
             &with_operations(r#"[{"match": {"path": {"exakt": "/a"}}}]"#),
-            "operations[0].match.path: unknown field `exakt`, did you mean `exact`?; expected `exact`, `prefix`",
+            "operations[0].match.path: unknown field `exakt`, did you mean `exact`?; expected `exact`, `prefix`, `template`",
         ),
         (
             &with_operations(r#"[{"match": {"path": "/a"}}]"#),
-            "operations[0].match.path: expected an object with `exact` or `prefix`, found a string",
+            "operations[0].match.path: expected an object with `exact`, `prefix` or `template`, found a string",
         ),
         (
             &with_operations(r#"[{"match": {"path": {"exact": "a"}}}]"#),
@@ -205,10 +342,14 @@ fn a_guard_that_could_match_nothing_is_refused() {
             "methods[0]: leave `methods` out for every method",
         ),
         (r#"{"path": {"exact": "/orders/{id}"}}"#, "path.exact: no request reaches this path"),
+        (r#"{"path": {"exact": "/orders/{id}"}}"#, "a `{parameter}` (use `template`)"),
         (r#"{"path": {"prefix": "/admin/*"}}"#, "path.prefix: no request reaches this path"),
+        (r#"{"path": {"template": "/admin/*"}}"#, "path.template: no request reaches this path"),
+        (r#"{"path": {"template": "/orders/x{id}"}}"#, "path.template: a parameter is a whole segment"),
+        (r#"{"path": {"template": "/{id}/{id}"}}"#, "path.template: two parameters have one name"),
     ] {
         let faults = faults(&with_operations(&format!(r#"[{{"match": {operation}}}]"#)));
-        assert!(faults[0].contains(&format!("operations[0].match.{said}")), "{faults:?}");
+        assert!(faults[0].starts_with("operations[0].match.") && faults[0].contains(said), "{faults:?}");
     }
 }
 
@@ -286,20 +427,28 @@ fn a_member_that_occurs_twice_is_a_fault() {
 #[test]
 fn no_fault_quotes_a_value() {
     // Every value of a good configuration in turn is replaced by one of each type that holds a canary.
-    let good = crate::json::Json::parse(
-        with_operation(
-            r#", "validate": {"roles": {"GET": "R"}}, "attach": [{"identity": "gateway", "resource": "r"}]"#,
-        )
-        .as_bytes(),
-    )
-    .unwrap();
+    let good = with_operations(
+        r#"[{"match": {"methods": ["GET"], "path": {"template": "/tenants/{tid}"}},
+             "validate": {"roles": {"GET": "R"}, "required_claims": [
+               {"name": "scp", "match": "any", "separator": " ", "values": ["a", "b"]},
+               {"path": ["realm_access", "roles"], "values": ["c"]},
+               {"name": "tid", "equals_parameter": "tid"}]},
+             "attach": [{"identity": "gateway", "resource": "r"}]}]"#,
+    );
+    parse(&good);
+    let good = crate::json::Json::parse(good.as_bytes()).unwrap();
     let mut tried = 0;
     for canary in [r#""CANARY""#, r#"["CANARY"]"#, r#"{"x": "CANARY"}"#] {
         let canary = crate::json::Json::parse(canary.as_bytes()).unwrap();
         for place in 0.. {
             let mut left = place;
             let Some(tree) = replaced(&good, &canary, &mut left) else { break };
-            if let Err(fault) = super::tree::read::<super::raw::Configuration>(&tree) {
+            let faults = match super::tree::read::<super::raw::Configuration>(&tree) {
+                Ok(raw) => super::compile::compile(raw).err().unwrap_or_default(),
+                Err(fault) => vec![fault],
+            };
+            // A reference to an issuer or an identity is a name, and is told.
+            for fault in faults.iter().filter(|fault| !matches!(fault.kind, FaultKind::UnknownName { .. })) {
                 let said = fault.to_string();
                 assert!(!said.contains("CANARY"), "{said}");
             }

@@ -814,3 +814,100 @@ fn a_forged_token_is_not_remembered() {
     assert_eq!(world.with_token("GET", "/protected", &forged), "401 signature_invalid");
     assert!(world.state.verdicts.is_empty());
 }
+
+const TENANTS: &str = r#""operations": [
+    {"match": {"methods": ["GET"], "path": {"template": "/tenants/{tid}/orders/{order}"}},
+     "validate": {"required_claims": [
+        {"name": "tid", "equals_parameter": "tid"},
+        {"name": "scp", "separator": " ", "match": "any", "values": ["orders.read", "orders.write"]},
+        {"path": ["realm_access", "groups"], "match": "not", "values": ["suspended"]}]}},
+    {"match": {"path": {"template": "/tenants/{tenant}"}},
+     "validate": {"required_claims": [{"name": "tid", "equals_parameter": "tenant"}]}},"#;
+
+fn tenants() -> World {
+    World::with(&CONFIGURATION.replacen(r#""operations": ["#, TENANTS, 1), TestKey::p256())
+}
+
+#[test]
+fn a_caller_reaches_what_belongs_to_its_tenant_alone() {
+    let mut world = tenants();
+    let token = world.token(json!({"tid": "t1", "scp": "profile orders.read"}));
+    for path in ["/tenants/t1/orders/7", "/Tenants/%741/orders/7/?tid=t2", "/tenants/t1"] {
+        assert_eq!(world.with_token("GET", path, &token), "forwarded", "{path}");
+    }
+    for path in [
+        "/tenants/t2/orders/7",
+        "/tenants/T1/orders/7",
+        "/tenants/t1%20/orders/7",
+        "/tenants/t2?tid=t1",
+        "/tenants/orders",
+    ] {
+        assert_eq!(world.with_token("GET", path, &token), "401 claim_not_allowed", "{path}");
+    }
+    for path in ["/tenants/t1%2f../orders/7", "/tenants/t2/../t1", "/tenants/t1%252f/orders/7"] {
+        assert_eq!(world.with_token("GET", path, &token), "400 path_ambiguous", "{path}");
+    }
+    for path in ["/tenants", "/tenants/", "/tenants/t1/orders", "/tenants/t1/orders/7/lines"] {
+        assert_eq!(world.with_token("GET", path, &token), "404 operation_not_found", "{path}");
+    }
+    assert_eq!(world.with_token("POST", "/tenants/t1/orders/7", &token), "404 operation_not_found");
+}
+
+#[test]
+fn every_required_claim_must_be_satisfied() {
+    let mut world = tenants();
+    let mut with_claims = |changes: Value| {
+        let token = world.token(changed(json!({"tid": "t1", "scp": "orders.write"}), changes));
+        world.with_token("GET", "/tenants/t1/orders/7", &token)
+    };
+    assert_eq!(with_claims(json!({})), "forwarded");
+    assert_eq!(with_claims(json!({"realm_access": {"groups": ["staff"]}})), "forwarded");
+    for (changes, reason) in [
+        (json!({"scp": "profile"}), "claim_not_allowed"),
+        (json!({"scp": null}), "claim_missing"),
+        (json!({"tid": null}), "claim_missing"),
+        (json!({"tid": ["t2"]}), "claim_not_allowed"),
+        (json!({"realm_access": {"groups": ["staff", "suspended"]}}), "claim_not_allowed"),
+    ] {
+        assert_eq!(with_claims(changes.clone()), format!("401 {reason}"), "{changes}");
+    }
+}
+
+#[test]
+fn parameters_outlive_the_wait_for_keys() {
+    let mut world = tenants();
+    let token = world.token(json!({"tid": "t1"}));
+    for (path, said) in [("/tenants/t1", "forwarded"), ("/tenants/t2", "401 claim_not_allowed")] {
+        world.state = State::new(Software, 1);
+        world.state.install(&world.configuration);
+        let bearer = format!("Bearer {token}");
+        let pending = waiting(world.start("GET", path, &[bearer.as_bytes()]));
+        world.pump();
+        let stream = StreamId(world.last_stream);
+        let mut step = wake(*pending, &mut world.state, stream, world.now);
+        if let Step::Wait(pending) = step {
+            world.pump();
+            step = wake(*pending, &mut world.state, stream, world.now);
+        }
+        assert_eq!(told(&step), said, "{path}");
+    }
+}
+
+#[test]
+fn the_first_operation_that_matches_decides_also_where_a_template_would_fit_better() {
+    let operations = r#""operations": [
+        {"match": {"path": {"exact": "/orders/new"}}, "anonymous": true},
+        {"match": {"path": {"template": "/orders/{id}"}}},
+        {"match": {"path": {"prefix": "/orders"}}, "anonymous": true},"#;
+    let configuration = CONFIGURATION.replacen(r#""operations": ["#, operations, 1);
+    let mut world = World::with(&configuration, TestKey::p256());
+    for (path, said) in [
+        ("/orders/new", "forwarded"),
+        ("/orders/7", "401 token_missing"),
+        ("/orders/7/", "401 token_missing"),
+        ("/orders/7/lines", "forwarded"),
+        ("/orders", "forwarded"),
+    ] {
+        assert_eq!(world.request("GET", path, &[]), said, "{path}");
+    }
+}
