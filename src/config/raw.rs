@@ -46,7 +46,8 @@ pub(super) struct Issuer {
     pub issuer: Option<String>,
     /// Envoy's cluster for the discovery document's host.
     pub cluster: Option<String>,
-    /// Algorithms that its keys may sign with. Default `[RS256]`.
+    /// Algorithms that its keys may sign with: RS, PS (each with 256, 384, 512), ES256, ES384, EdDSA (the same as
+    /// Ed25519). Default `[RS256]`.
     pub algorithms: Option<Vec<String>>,
     /// Further hosts that the discovery document may name, each with its cluster.
     #[serde(default)]

@@ -394,7 +394,8 @@ fn a_fault_in_an_issuer_or_identity_says_where_it_is() {
         ("{}", "issuers.contoso: exactly one of `entra`, `discovery (with cluster)`"),
         (
             r#"{"discovery": "https://idp/", "cluster": "c", "algorithms": ["none"]}"#,
-            "issuers.contoso.algorithms[0]: unknown word; expected `RS256`, `ES256`",
+            "issuers.contoso.algorithms[0]: unknown word; expected `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, \
+             `ES256`, `ES384`, `EdDSA`",
         ),
         (r#"{"discovery": "https://idp/", "cluster": "c", "algorithms": []}"#, "algorithms: this is empty"),
     ] {

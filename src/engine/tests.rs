@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::{Pending, RequestHead, Step, start, wake};
 use crate::calls::{Answer, Call, Outcome};
 use crate::config::Configuration;
-use crate::jwt::Software;
 use crate::jwt::testing::{TestKey, encode};
+use crate::jwt::{Algorithm, Software};
 use crate::state::{State, StreamId};
 use crate::time::{Monotonic, Now, UnixTime};
 use crate::tokens::lease::Alone;
@@ -910,4 +910,103 @@ fn the_first_operation_that_matches_decides_also_where_a_template_would_fit_bett
     ] {
         assert_eq!(world.request("GET", path, &[]), said, "{path}");
     }
+}
+
+/// The usual configuration with these algorithms for its issuer.
+fn with_algorithms(names: &[&str]) -> String {
+    CONFIGURATION.replace(r#"["RS256", "ES256"]"#, &json!(names).to_string())
+}
+
+#[test]
+fn tokens_of_every_algorithm_are_accepted_and_tampered_ones_refused() {
+    let names = Algorithm::ALL.map(Algorithm::name);
+    for key in TestKey::all() {
+        let name = key.algorithm();
+        let mut world = World::with(&with_algorithms(&names), key);
+        let good = world.token(json!({}));
+        assert_eq!(world.with_token("GET", "/any", &good), "forwarded", "{name}");
+        let (signing_input, signature) = good.rsplit_once('.').unwrap();
+        let (header, _) = signing_input.split_once('.').unwrap();
+        let payload = encode(changed(world.claims(), json!({"roles": ["Admin"]})).to_string());
+        let turned: String = signature.chars().rev().collect();
+        for bad in [format!("{header}.{payload}.{signature}"), format!("{signing_input}.A{turned}")] {
+            world.let_checks_come_back();
+            let verdict = world.with_token("GET", "/any", &bad);
+            assert!(
+                matches!(&*verdict, "401 signature_invalid" | "401 token_malformed"),
+                "{name}: {verdict}"
+            );
+        }
+        world.let_checks_come_back();
+        assert_eq!(world.with_token("GET", "/any", &good), "forwarded", "{name}");
+    }
+}
+
+#[test]
+fn issuer_key_and_header_must_agree_on_the_algorithm() {
+    let all = Algorithm::ALL.map(Algorithm::name);
+    let rsa = TestKey::rsa();
+    let forwarded = "forwarded";
+    /// What the issuer allows, the `alg` of its RSA key, the header's `alg`, how the token is really signed, and
+    /// what becomes of it.
+    type Case<'c> = (&'c [&'c str], Option<&'c str>, &'c str, Algorithm, &'c str);
+    let cases: [Case<'_>; 16] = [
+        (&all, None, "RS256", Algorithm::Rs256, forwarded),
+        (&all, None, "RS512", Algorithm::Rs512, forwarded),
+        (&all, None, "PS384", Algorithm::Ps384, forwarded),
+        (&all, None, "PS256", Algorithm::Rs256, "401 signature_invalid"),
+        (&all, None, "RS256", Algorithm::Ps256, "401 signature_invalid"),
+        (&all, None, "RS256", Algorithm::Rs512, "401 signature_invalid"),
+        (&all, None, "ES256", Algorithm::Rs256, "401 key_not_found"),
+        (&all, None, "EdDSA", Algorithm::Rs256, "401 key_not_found"),
+        (&all, Some("PS256"), "PS256", Algorithm::Ps256, forwarded),
+        (&all, Some("PS256"), "RS256", Algorithm::Rs256, "401 key_not_found"),
+        (&all, Some("PS256"), "PS384", Algorithm::Ps384, "401 key_not_found"),
+        (&all, Some("RS256"), "PS256", Algorithm::Ps256, "401 key_not_found"),
+        (&["PS256"], None, "PS256", Algorithm::Ps256, forwarded),
+        (&["RS256"], None, "PS256", Algorithm::Ps256, "401 algorithm_not_allowed"),
+        (&["RS256"], None, "RS384", Algorithm::Rs384, "401 algorithm_not_allowed"),
+        (&["RS256"], None, "HS256", Algorithm::Rs256, "401 algorithm_not_allowed"),
+    ];
+    for (allowed, key_is_for, header, signed, expected) in cases {
+        let mut world = World::with(&with_algorithms(allowed), rsa.signing(signed));
+        world.publish(&[changed(world.key.jwk("k1"), json!({ "alg": key_is_for }))]);
+        let token = world.token_with_header(json!({ "alg": header }));
+        let what = format!("{allowed:?}, {key_is_for:?}, {header}, {signed:?}");
+        assert_eq!(world.with_token("GET", "/any", &token), expected, "{what}");
+    }
+}
+
+#[test]
+fn eddsa_and_ed25519_are_one_algorithm() {
+    for configured in ["EdDSA", "Ed25519"] {
+        for header in ["EdDSA", "Ed25519"] {
+            for key_is_for in [json!(null), json!("EdDSA"), json!("Ed25519")] {
+                let mut world = World::with(&with_algorithms(&[configured]), TestKey::new(Algorithm::EdDsa));
+                world.publish(&[changed(world.key.jwk("k1"), json!({ "alg": key_is_for }))]);
+                let token = world.token_with_header(json!({ "alg": header }));
+                assert_eq!(world.with_token("GET", "/any", &token), "forwarded", "{configured}, {header}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_kid_exactly_one_key_must_fit_the_algorithm() {
+    let first = TestKey::rsa();
+    let mut world = World::with(&with_algorithms(&["RS256", "PS256"]), first.clone());
+    let keys = |first_is_for: Value| {
+        let second = TestKey::rsa().jwk("k2");
+        [changed(first.jwk("k1"), json!({ "alg": first_is_for })), changed(second, json!({"alg": "PS256"}))]
+    };
+    let token = world.token_with_header(json!({ "kid": null }));
+    world.publish(&keys(json!("RS256")));
+    assert_eq!(world.with_token("GET", "/any", &token), "forwarded");
+
+    let mut world = World::with(&with_algorithms(&["RS256", "PS256"]), first.signing(Algorithm::Ps256));
+    let token = world.token_with_header(json!({ "kid": null }));
+    world.publish(&keys(json!(null)));
+    assert_eq!(world.with_token("GET", "/any", &token), "401 key_not_found", "two keys fit PS256");
+    let token = world.token_with_header(json!({}));
+    assert_eq!(world.with_token("GET", "/any", &token), "forwarded", "its kid says which");
 }

@@ -6,7 +6,7 @@
 
 use super::abi;
 use crate::jwt::{
-    Algorithm, JwkFault, Jwks, PublicJwk, Software, SoftwareKey, Verifier, base64url, es256_to_der,
+    Algorithm, Family, JwkFault, Jwks, PublicJwk, Software, SoftwareKey, Verifier, base64url, ecdsa_to_der,
 };
 
 /// Checks signatures, by Envoy where it can.
@@ -24,11 +24,11 @@ pub(super) struct HostKey {
 impl HostVerifier {
     /// Asks Envoy the known questions.
     pub(super) fn probe() -> Self {
-        let mut verifier = Self { by_host: Algorithm::ALL.to_vec() };
-        verifier.by_host.retain(|algorithm| {
+        let mut by_host = Algorithm::ALL.to_vec();
+        by_host.retain(|algorithm| {
             known_answer(*algorithm).is_some_and(|question| question.is_answered_right())
         });
-        verifier
+        Self { by_host }
     }
 
     /// The algorithms that Envoy checks.
@@ -51,7 +51,7 @@ impl Verifier for HostVerifier {
     }
 
     fn verify(&self, algorithm: Algorithm, key: &HostKey, message: &[u8], signature: &[u8]) -> bool {
-        if key.software.algorithm() != algorithm {
+        if key.software.family() != algorithm.family() {
             return false;
         }
         let by_host =
@@ -60,22 +60,33 @@ impl Verifier for HostVerifier {
     }
 }
 
+/// The hash that Envoy is told. It does PKCS #1 v1.5 and ECDSA; PSS and Ed25519 stay in the VM.
+const fn host_hash(algorithm: Algorithm) -> Option<&'static [u8]> {
+    match algorithm {
+        Algorithm::Rs256 | Algorithm::Es256 => Some(b"sha256"),
+        Algorithm::Rs384 | Algorithm::Es384 => Some(b"sha384"),
+        Algorithm::Rs512 => Some(b"sha512"),
+        Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 | Algorithm::EdDsa => None,
+    }
+}
+
 /// Envoy's verdict; `None` where it could not be asked.
 fn ask_host(algorithm: Algorithm, key: &HostKey, message: &[u8], signature: &[u8]) -> Option<bool> {
+    let hash = host_hash(algorithm)?;
     // JOSE has r || s (RFC 7518, section 3.4), BoringSSL wants DER. What is not a signature at all is refused.
     let der;
-    let signature = match algorithm {
-        Algorithm::Rs256 => signature,
-        Algorithm::Es256 => match es256_to_der(signature) {
+    let signature = match algorithm.family() {
+        Family::P256 | Family::P384 => match ecdsa_to_der(algorithm, signature) {
             Some(converted) => {
                 der = converted;
                 &der
             }
             None => return Some(false),
         },
+        Family::Rsa | Family::Ed25519 => signature,
     };
     let mut arguments = Vec::with_capacity(key.spki.len().saturating_add(message.len()).saturating_add(512));
-    for (field, bytes) in [(1, b"sha256".as_slice()), (2, &key.spki), (3, signature), (4, message)] {
+    for (field, bytes) in [(1, hash), (2, &key.spki), (3, signature), (4, message)] {
         write_bytes(&mut arguments, field, bytes);
     }
     let answer = abi::call_foreign_function("verify_signature", &arguments).ok()?;
@@ -109,30 +120,64 @@ impl KnownAnswer {
     }
 }
 
+/// Keys of the known answers.
+const RSA: &str = concat!(
+    r#"{"keys":[{"kty":"RSA","e":"AQAB","n":""#,
+    "pqSIweYuM2qkp708yo7is4XxnDDpdomcvGbUCbbFw09c92htNwB3URzZCC-RAHzL5Z-KjMerC8_mvuSWQgNjK6JHzwrIfmdzJz9e",
+    "KnFLKA-g0uBes3qBfJtA2lA3lnqNBH8GVIFdAAUQZXiGOuFJUlPDdFMlKPKreTm7IhYkZKb_C92M1_18GMtBdV8QAyoevTkqLylf",
+    "pBOaCopW3S5-T7uWcA4WjYiSUutlO0wQ62SXIBuxhLwbJgUVFxJVV4strpZVqP0N2oO8cOwc0TWcZn9px59bXGTpWdfmFi0HI75d",
+    "2bO6wmFaP5m7XG2ic2j7OyrBc4vDOv5lWh0ik0OgEw",
+    r#""}]}"#
+);
+const P256: &str = concat!(
+    r#"{"keys":[{"kty":"EC","crv":"P-256","x":"2siYuxGXQmf9v7PlxTCzZbYQc-9T1f6wx37xpMdQ9bs","#,
+    r#""y":"17oZI-lcD9Eb-Ch3i3NPbt0q5pvzjksTRO0S6WD0y6s"}]}"#
+);
+const P384: &str = concat!(
+    r#"{"keys":[{"kty":"EC","crv":"P-384","x":"RooQYAcyIoZoXo1N5_7k28sgpOShSaNNasTsGLhve_PSSHSvf7KlmscdzPO-1V78","#,
+    r#""y":"wF57O3fI37OTr4gNB8ZgaCvbUNg8oQKkLj3WGwhuTbm_1l1R2ksm8G-hqX_DdHH1"}]}"#
+);
+
 fn known_answer(algorithm: Algorithm) -> Option<KnownAnswer> {
     let (jwks, signature) = match algorithm {
         Algorithm::Rs256 => (
+            RSA,
             concat!(
-                r#"{"keys":[{"kty":"RSA","e":"AQAB","n":""#,
-                "kpCXJGjCY3sVv1m5zaRKhRMKY7juwL8wmx5GNyqfxMNcUosjlWcgevmrErzqdLI7lt-RIATw267ctMm3yrjb03oiZo13Mrib",
-                "2jInYvdd85NmxsyJkrq-em2bpQ6-jLAXiIp4Ay2YgyUHSoav1h4HB8vAS6GV4jvVFHRvtYKyAUrC1vD2QZvJC9BY9dfU2qah",
-                "aPMlnasIssduhIL27VQPjtWU8u4sz5HXfxKH0xYCfjhSbFhlrTeevzuZVWrFZy8GtATddlrFxLLKltHG3y3d8Tg7xOL49wC8",
-                r#"VLlG1DlHthzQ5WnZmTapGM2skwrEuSj5E0Q_WAp5Ak9KbGhTJsZGPQ"}]}"#
-            ),
-            concat!(
-                "TNOGN0_MMbaScaF0pNMQvn57c_o2z8dKYRYfe-L3WZfJP9nt82FsBOCbUpmRkvutRxJ7T4QzH1Sr34iQ50r7j0ehyXspWt2Z",
-                "9Iy7Zj1NV2tMgl-Sm8rN9RMPo1Qyf0pc7oBEFKO-JjdETs3EtBniuDUfZdH2qoHtqFV616WCHSf5J3wRvrzylOykfsaazYhI",
-                "ZCBJCWbl-jxMubI08BCm6lejVs8qDuTVHASfcVFho3czThvTNYfeANheGMVCja94GAogHsEqFOb0aZUj9WsAYOlvHGaGaBtC",
-                "p4XqepvmiiElkC5BmkcX7t7_JTeBNlC2Z-OwGBx2YVMllAGRDkKPdQ"
+                "kT-H_iOcnLN3-P1bQJuwabtnzZdkncf61KOqMleHI_9mpo9cQARullYtP0vHehoK7u-JYVcMRxochsxpQaGyCPV-iOxBhhxdRBD6",
+                "A98_qEkVIZubBiqxi_qbpvTs1QwiEbzUjJBQKiTT2ghyb4ZRl_95Im3sGJqW1imnQXpkm3gbwlsUGAeRmQCNjCw-L3PQC60pUvnF",
+                "tQmES-KxLiMm93o7GzloWEkOR1NhNDFBkIj1kWM-KCGeHoxaA_5wfozHFFtw0cCuCEBUSBgDLl071_np3Q6OIudDzIjyoewySo7-",
+                "TXxmu1uTM-dKxfnH1kwff2L0Sb_kx0EOngc1xeTEDA",
             ),
         ),
-        Algorithm::Es256 => (
+        Algorithm::Rs384 => (
+            RSA,
             concat!(
-                r#"{"keys":[{"kty":"EC","crv":"P-256","x":"2siYuxGXQmf9v7PlxTCzZbYQc-9T1f6wx37xpMdQ9bs","#,
-                r#""y":"17oZI-lcD9Eb-Ch3i3NPbt0q5pvzjksTRO0S6WD0y6s"}]}"#
+                "J2JDhkYzgTTQnAws1FUt7Y1w-oypOiLY35KaseSbKumBflrC288ESTn7VQyVMQ4DVK3XnPGdgrhI0LQhqzDuvyuZqCaL793RirbU",
+                "5jL9hrwF2Q2QmO5tLhEAQ0kDBxYVNR3uC7OVu0rOXgGmnMZNcDVOUKg-8vI6FIark2AavHmDZft6mEDK3BnDdPOeCbq_Yhjpc5Hk",
+                "MkIZIW19vNYbTcZEp0Bfx1Rzg-yibvpvZUdgtvAB4ijv0rVRx3XDzvtf0SW2-OonDKHir8zynJfeuicqeB3FoKf5zo5JHPkpzSTg",
+                "BPLbtp6C_Uz-B6Sr3TVkshuoFAmWaGBpf_pTm3_-4w",
             ),
-            "mU_LwxiVN6Vbqt8KNgxW0EBQx-SHuv1JzR1GVmSpzIf-ZJj_w9YQOR4oz4qxXjNLPHv5wIlRIN3xNswrZQcM4g",
         ),
+        Algorithm::Rs512 => (
+            RSA,
+            concat!(
+                "Lch4LZ_4k6D7q21tWue8-ituqiwCjt1w5LPZOUx8LnzkDJYJC3Hj7nWZDtDvUXmX5F3m4jEpsf9kZi-NBO-pN68483f8M88Fus8V",
+                "BntCfJtscDL0YWu8E5Y7aMC9gdGd76tfb6MkRj_nGIBrBXFv2jyZ15z0kd58AkV5jjwS4NSOo9aDV8pRrufH99G8HdLJLKaC-t_l",
+                "0ruLxB_2RD7Iy0KXOl-Dzd2jK9DM6l7mnqsRQR_vaXKPmxiXhB0MlTYdQ2Q-vZYuxYh-s-05YlVuWiWqI2jqfvanGcyCKBC5BTv5",
+                "7i1yuZS1q35RrU0NYaYPwknjhXDsvXcBr7aJvxENmw",
+            ),
+        ),
+        Algorithm::Es256 => {
+            (P256, "mU_LwxiVN6Vbqt8KNgxW0EBQx-SHuv1JzR1GVmSpzIf-ZJj_w9YQOR4oz4qxXjNLPHv5wIlRIN3xNswrZQcM4g")
+        }
+        Algorithm::Es384 => (
+            P384,
+            concat!(
+                "XUTIvyuQqfV6Nklg3TFOu7zRY9fOArjVliyBxpRUK80wwHhdT6y1Pv9jynNhDZBO3Ksk4uvKuLwyz_DKzUo7JcpjYLFta5NvTbeZ",
+                "y8aqQYiSvyBxsNTFOAeDKkSpfeiQ",
+            ),
+        ),
+        Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 | Algorithm::EdDsa => return None,
     };
     let jwk = Jwks::parse(jwks.as_bytes()).ok()?.keys.pop()?;
     let key = HostVerifier { by_host: Vec::new() }.prepare(&jwk.key).ok()?;

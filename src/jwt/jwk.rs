@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Algorithm, base64url};
+use super::{Algorithm, Family, base64url};
 use crate::json::Json;
 
 /// A key's `kid`.
@@ -25,8 +25,8 @@ pub struct Jwk {
     pub key_id: Option<KeyId>,
     /// `issuer`: Entra's keys say for which issuer they are.
     pub issuer: Option<String>,
-    /// The algorithm that the key is for.
-    pub algorithm: Algorithm,
+    /// `alg`: the only algorithm that the key is for. Without it, that is every one of the key's family.
+    pub algorithm: Option<Algorithm>,
     /// The key.
     pub key: PublicJwk,
 }
@@ -46,6 +46,28 @@ pub enum PublicJwk {
         /// 0x04, x, y: 65 bytes.
         point: Vec<u8>,
     },
+    /// A point on P-384, written in the same way.
+    P384 {
+        /// 0x04, x, y: 97 bytes.
+        point: Vec<u8>,
+    },
+    /// A public key of Ed25519 (RFC 8037, section 2).
+    Ed25519 {
+        /// `x`
+        key: Vec<u8>,
+    },
+}
+
+impl PublicJwk {
+    /// The kind of the key.
+    pub const fn family(&self) -> Family {
+        match self {
+            Self::Rsa { .. } => Family::Rsa,
+            Self::P256 { .. } => Family::P256,
+            Self::P384 { .. } => Family::P384,
+            Self::Ed25519 { .. } => Family::Ed25519,
+        }
+    }
 }
 
 /// Why a key of a set is dropped.
@@ -93,6 +115,11 @@ impl Jwks {
 }
 
 impl Jwk {
+    /// Whether signatures of `algorithm` may be checked with this key.
+    pub fn is_for(&self, algorithm: Algorithm) -> bool {
+        self.key.family() == algorithm.family() && self.algorithm.is_none_or(|only| only == algorithm)
+    }
+
     fn read(item: &Json) -> Result<Self, JwkFault> {
         let members = item.as_object().ok_or(JwkFault::Malformed)?;
         let text = |name| match members.get(name) {
@@ -106,16 +133,22 @@ impl Jwk {
         if text("use")?.is_some_and(|word| word != "sig") || !for_verifying(members.get("key_ops")) {
             return Err(JwkFault::NotForSignatures);
         }
-        let (algorithm, key) = match (text("kty")?, text("crv")?) {
-            (Some("RSA"), _) => {
-                (Algorithm::Rs256, PublicJwk::Rsa { modulus: bytes("n")?, exponent: bytes("e")? })
+        let key = match (text("kty")?, text("crv")?) {
+            (Some("RSA"), _) => PublicJwk::Rsa { modulus: bytes("n")?, exponent: bytes("e")? },
+            (Some("EC"), Some("P-256")) => {
+                PublicJwk::P256 { point: point::<32>(&bytes("x")?, &bytes("y")?)? }
             }
-            (Some("EC"), Some("P-256")) => (Algorithm::Es256, p256(&bytes("x")?, &bytes("y")?)?),
+            (Some("EC"), Some("P-384")) => {
+                PublicJwk::P384 { point: point::<48>(&bytes("x")?, &bytes("y")?)? }
+            }
+            (Some("OKP"), Some("Ed25519")) => PublicJwk::Ed25519 { key: bytes("x")? },
             _ => return Err(JwkFault::Unsupported),
         };
-        if text("alg")?.is_some_and(|name| name != algorithm.name()) {
-            return Err(JwkFault::Unsupported);
-        }
+        let algorithm = match text("alg")?.map(Algorithm::from_name) {
+            None => None,
+            Some(Some(algorithm)) if algorithm.family() == key.family() => Some(algorithm),
+            Some(_) => return Err(JwkFault::Unsupported),
+        };
         let owned = |name| Ok(text(name)?.map(ToOwned::to_owned));
         Ok(Self { key_id: owned("kid")?, issuer: owned("issuer")?, algorithm, key })
     }
@@ -132,10 +165,10 @@ fn for_verifying(operations: Option<&Json>) -> bool {
         && words.windows(2).all(|pair| pair.first() != pair.last())
 }
 
-fn p256(x: &[u8], y: &[u8]) -> Result<PublicJwk, JwkFault> {
-    const COORDINATE_BYTES: usize = 32;
-    if x.len() != COORDINATE_BYTES || y.len() != COORDINATE_BYTES {
+/// A point as SEC1 writes it uncompressed. Both coordinates have the curve's length (RFC 7518, section 6.2.1.2).
+fn point<const BYTES: usize>(x: &[u8], y: &[u8]) -> Result<Vec<u8>, JwkFault> {
+    if x.len() != BYTES || y.len() != BYTES {
         return Err(JwkFault::Unusable);
     }
-    Ok(PublicJwk::P256 { point: [&[4], x, y].concat() })
+    Ok([&[4], x, y].concat())
 }

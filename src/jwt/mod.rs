@@ -3,7 +3,7 @@
 //!
 //! A token passes through three types: text, [`UnverifiedToken`] (well formed, nothing proved) and
 //! [`VerifiedToken`], which only [`UnverifiedToken::verify`] makes. The algorithm is never the token's
-//! choice: it must be one that the configuration allows and that the key is for.
+//! choice: it must be one that the configuration allows and that the key is for, by its family and its `alg`.
 
 mod algorithm;
 mod claims;
@@ -14,11 +14,11 @@ mod signature;
 pub(crate) mod testing;
 mod token;
 
-pub use algorithm::Algorithm;
+pub use algorithm::{Algorithm, Family};
 pub use claims::{Claims, TimeRules};
 pub use error::Rejection;
 pub use jwk::{Jwk, JwkFault, Jwks, KeyId, PublicJwk};
-pub use signature::{Software, SoftwareKey, Verifier, es256_to_der};
+pub use signature::{Software, SoftwareKey, Verifier, ecdsa_to_der};
 pub use token::{MAX_TOKEN_BYTES, UnverifiedToken, VerifiedToken, verify_jws};
 
 /// SHA-256.

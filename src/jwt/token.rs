@@ -37,7 +37,7 @@ impl<'t> Jws<'t> {
     }
 
     fn check<V: Verifier>(&self, algorithm: Algorithm, key: &V::Key, verifier: &V) -> Result<(), Rejection> {
-        if self.header.algorithm != algorithm.name() {
+        if Algorithm::from_name(&self.header.algorithm) != Some(algorithm) {
             return Err(Rejection::AlgorithmNotAllowed);
         }
         match verifier.verify(algorithm, key, self.signing_input.as_bytes(), &self.signature) {

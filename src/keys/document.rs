@@ -2,7 +2,7 @@ use serde::Deserialize;
 
 use super::Definition;
 use crate::calls::{Unusable, Url};
-use crate::jwt::{Algorithm, Jwks, PublicJwk, Verifier, sha256};
+use crate::jwt::{Algorithm, Jwk, Jwks, Verifier, sha256};
 
 /// What a discovery document (OpenID Connect Discovery 1.0, section 3) says that we use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,8 @@ pub(super) struct KeySet<K> {
 
 struct ReadyKey<K> {
     key_id: Option<String>,
-    algorithm: Algorithm,
+    /// Those of the issuer's algorithms that the key is for.
+    algorithms: Vec<Algorithm>,
     key: K,
 }
 
@@ -59,11 +60,10 @@ impl<K> KeySet<K> {
         let keys: Vec<_> = jwks
             .keys
             .into_iter()
-            .filter(|key| definition.algorithms.contains(&key.algorithm))
             .filter(|key| {
                 key.issuer.as_deref().is_none_or(|of| is_for(of, issuer, definition.tenant.as_deref()))
             })
-            .filter_map(|jwk| ready(jwk.key_id, jwk.algorithm, &jwk.key, verifier))
+            .filter_map(|jwk| ready(jwk, &definition.algorithms, verifier))
             .collect();
         if keys.is_empty() {
             return Err(Unusable::NoKeys);
@@ -89,22 +89,22 @@ impl<K> KeySet<K> {
     /// The key with this `kid`; for a token without one, the only key that fits the algorithm.
     pub(super) fn find(&self, key_id: Option<&str>, algorithm: Algorithm) -> Option<&K> {
         let mut fitting = self.keys.iter().filter(|key| match key_id {
-            Some(_) => key.key_id.as_deref() == key_id && key.algorithm == algorithm,
-            None => key.algorithm == algorithm,
+            Some(_) => key.key_id.as_deref() == key_id && key.algorithms.contains(&algorithm),
+            None => key.algorithms.contains(&algorithm),
         });
         let found = fitting.next()?;
         fitting.next().is_none().then_some(&found.key)
     }
 }
 
-fn ready<V: Verifier>(
-    key_id: Option<String>,
-    algorithm: Algorithm,
-    jwk: &PublicJwk,
-    verifier: &V,
-) -> Option<ReadyKey<V::Key>> {
-    let key = verifier.prepare(jwk).ok()?;
-    Some(ReadyKey { key_id, algorithm, key })
+/// The key, if there is one of the `allowed` algorithms that it is for.
+fn ready<V: Verifier>(jwk: Jwk, allowed: &[Algorithm], verifier: &V) -> Option<ReadyKey<V::Key>> {
+    let algorithms: Vec<_> = allowed.iter().copied().filter(|algorithm| jwk.is_for(*algorithm)).collect();
+    if algorithms.is_empty() {
+        return None;
+    }
+    let key = verifier.prepare(&jwk.key).ok()?;
+    Some(ReadyKey { key_id: jwk.key_id, algorithms, key })
 }
 
 /// Entra's keys name the issuer that they are for; `{tenantid}` in it stands for any tenant, so for ours.
