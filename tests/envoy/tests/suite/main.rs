@@ -2,6 +2,7 @@
 
 mod bodies;
 mod bytes;
+mod claims;
 mod clients;
 mod cold_start;
 mod configuration;
