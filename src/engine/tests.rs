@@ -1010,3 +1010,23 @@ fn without_a_kid_exactly_one_key_must_fit_the_algorithm() {
     let token = world.token_with_header(json!({}));
     assert_eq!(world.with_token("GET", "/any", &token), "forwarded", "its kid says which");
 }
+
+#[test]
+fn an_issuer_is_kept_as_long_as_one_of_two_configurations_has_it() {
+    let mut world = World::new();
+    world.answers.insert(DISCOVERY, (503, String::new()));
+    // Another listener's configuration with the same issuer comes and goes, while no keys are to be had.
+    let other = Rc::new(Configuration::parse(CONFIGURATION.as_bytes()).unwrap());
+    world.state.install(&other);
+    world.pump();
+    drop(other);
+    world.advance(1);
+    world.pump();
+    let token = world.token(json!({}));
+    assert_eq!(world.with_token("GET", "/protected", &token), "waits");
+    let discovery = json!({"issuer": ISSUER, "jwks_uri": "https://idp.example/jwks"});
+    world.answers.insert(DISCOVERY, (200, discovery.to_string()));
+    world.advance(60);
+    world.pump();
+    assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+}
