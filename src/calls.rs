@@ -68,16 +68,8 @@ impl Url {
 pub struct Call {
     /// The number that its outcome carries.
     pub id: CallId,
-    /// The record that it is for.
-    pub purpose: Purpose,
-    /// Envoy's cluster.
-    pub cluster: String,
-    /// The method: `GET` or `POST`.
-    pub method: &'static str,
-    /// The logical URL.
-    pub url: Url,
-    /// Headers beside the pseudo headers.
-    pub headers: Vec<(&'static str, String)>,
+    /// What is sent.
+    pub request: CallRequest,
 }
 
 /// The request of a record, before it has a number.

@@ -113,8 +113,7 @@ impl<V: Verifier> State<V> {
         self.last_call = self.last_call.wrapping_add(1);
         let id = CallId(self.last_call);
         self.calls.insert(id, purpose);
-        let CallRequest { cluster, method, url, headers } = request;
-        Call { id, purpose, cluster, method, url, headers }
+        Call { id, request }
     }
 
     /// A call has ended: the streams that may go on. An outcome of a call that is not known is ignored.
@@ -170,12 +169,6 @@ impl<V: Verifier> State<V> {
                 None => {}
             }
         }
-    }
-
-    /// How long until something is due, if anything is.
-    pub fn next_due(&self, now: Now) -> Option<Duration> {
-        let next = [self.keys.next_due(), self.tokens.next_due(now), self.waiting.next_deadline()];
-        next.into_iter().flatten().min().map(|at| now.monotonic.until(at))
     }
 
     /// The log lines that have come together.
@@ -277,10 +270,6 @@ impl Waiting {
         let late: BTreeSet<_> = late.map(|(stream, _)| *stream).collect();
         late.iter().for_each(|stream| self.remove(*stream));
         late
-    }
-
-    fn next_deadline(&self) -> Option<Monotonic> {
-        self.streams.values().map(|(_, deadline)| *deadline).min()
     }
 
     /// How many wait.

@@ -113,7 +113,7 @@ impl World {
     fn pump(&mut self) {
         loop {
             let (calls, _) = self.state.due(&mut Alone, self.now);
-            self.asked.extend(calls.iter().map(|call| call.url.path.clone()));
+            self.asked.extend(calls.iter().map(|call| call.request.url.path.clone()));
             self.open.extend(calls);
             let answerable = |call: &Call| self.answers.contains_key(path_of(call));
             let Some(index) = self.open.iter().position(answerable) else { return };
@@ -155,7 +155,7 @@ impl World {
 }
 
 fn path_of(call: &Call) -> &str {
-    call.url.path.split('?').next().unwrap()
+    call.request.url.path.split('?').next().unwrap()
 }
 
 fn changed(mut object: Value, changes: Value) -> Value {

@@ -12,7 +12,6 @@ use crate::time::{Monotonic, Now, UnixTime};
 pub(super) enum Status {
     NotFound,
     CasMismatch,
-    Empty,
     /// Any other; its number in the ABI.
     Other(i32),
 }
@@ -24,7 +23,6 @@ fn check(status: i32) -> Result<(), Status> {
     match status {
         OK => Ok(()),
         1 => Err(Status::NotFound),
-        7 => Err(Status::Empty),
         8 => Err(Status::CasMismatch),
         other => Err(Status::Other(other)),
     }

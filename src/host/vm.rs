@@ -11,7 +11,7 @@ use super::metrics::Metrics;
 use super::root::Root;
 use super::shared::{self, Store};
 use super::stream::{self, Action, Stream};
-use crate::calls::{Answer, CALL_TIMEOUT, Call, CallId, MAX_ANSWER_BYTES, Outcome};
+use crate::calls::{Answer, CALL_TIMEOUT, Call, CallId, CallRequest, MAX_ANSWER_BYTES, Outcome};
 use crate::config::Configuration;
 use crate::engine::{self, RequestHead, Step};
 use crate::observe::LogLevel;
@@ -58,14 +58,14 @@ pub(super) struct Vm {
 
 impl Vm {
     fn new() -> Self {
-        // Without randomness the clock has to do: two VMs that start in the same nanosecond would then share
-        // leases, which costs a second token request, not more.
         let verifier = HostVerifier::probe();
         let names: Vec<_> = verifier.by_host().iter().map(|algorithm| algorithm.name()).collect();
         abi::log(
             LogLevel::Info,
             &format!("signatures checked by Envoy: {}; by the VM: the others", names.join(", ")),
         );
+        // Without randomness the clock has to do: two VMs that start in the same nanosecond would then share
+        // leases, which costs a second token request, not more.
         let owner = abi::random().unwrap_or_else(|| abi::now().monotonic.nanoseconds());
         Self {
             state: State::new(verifier, owner),
@@ -265,7 +265,7 @@ impl Vm {
             if self.roots.contains_key(&root) { Some(root) } else { self.roots.keys().next().copied() };
         for call in calls {
             let sent = root.filter(|root| abi::set_effective_context(*root).is_ok()).and_then(|root| {
-                let token = send(&call)?;
+                let token = send(&call.request)?;
                 self.calls.insert(token, (root, call.id));
                 Some(())
             });
@@ -298,7 +298,7 @@ impl Vm {
     }
 }
 
-fn send(call: &Call) -> Option<u32> {
+fn send(call: &CallRequest) -> Option<u32> {
     let mut pairs = vec![
         (":method", call.method),
         (":scheme", call.url.scheme()),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::calls::{Answer, CallFailure, CallRequest, Jitter, Url};
 use crate::fingerprint::Fingerprint;
 use crate::jwt::{Algorithm, Verifier};
-use crate::time::{Monotonic, Now};
+use crate::time::Now;
 
 pub use record::Lookup;
 use record::Record;
@@ -161,11 +161,6 @@ impl<V: Verifier> Keys<V> {
         self.records.retain(|_, record| record.is_wanted(now));
         let due = self.records.iter_mut();
         due.filter_map(|(fingerprint, record)| Some((*fingerprint, record.due(now)?))).collect()
-    }
-
-    /// When the next call is due, if any.
-    pub fn next_due(&self) -> Option<Monotonic> {
-        self.records.values().filter_map(Record::next_due).min()
     }
 
     /// The name of an issuer, for logs.

@@ -185,14 +185,6 @@ impl<V: Verifier> Record<V> {
         }
     }
 
-    pub(super) fn next_due(&self) -> Option<Monotonic> {
-        match self.fetch {
-            Fetch::Idle if self.is_configured() => Some(self.refresh.max(self.next_try)),
-            Fetch::Discovered => Some(Monotonic::default()),
-            _ => None,
-        }
-    }
-
     pub(super) fn answered(
         &mut self,
         answer: Result<&Answer, CallFailure>,

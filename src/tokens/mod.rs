@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::calls::{Answer, CallFailure, CallRequest, Jitter};
 use crate::fingerprint::Fingerprint;
 use crate::secret::SecretString;
-use crate::time::{Monotonic, Now};
+use crate::time::Now;
 
 pub use answer::{Fetched, read_answer};
 pub use imds::{Imds, ImdsIdentity};
@@ -113,11 +113,6 @@ impl Tokens {
     ) -> Vec<(Fingerprint, Progress)> {
         let records = self.records.iter_mut();
         records.filter_map(|(of, record)| Some((*of, record.look(lease, store, now)?))).collect()
-    }
-
-    /// When something is due next, if anything.
-    pub fn next_due(&self, now: Now) -> Option<Monotonic> {
-        self.records.values().filter_map(|record| record.next_due(now)).min()
     }
 
     /// The identity of a record, for logs.

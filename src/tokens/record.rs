@@ -144,18 +144,6 @@ impl Record {
         self.look_again = None;
     }
 
-    pub(super) fn next_due(&self, now: Now) -> Option<Monotonic> {
-        if self.fetching {
-            return None;
-        }
-        let wanted = match self.usable(now) {
-            Some(token) if self.is_used(now) => token.refresh,
-            None if self.needed && self.is_used(now) => now.monotonic,
-            _ => return None,
-        };
-        Some(wanted.max(self.not_before()).max(self.look_again.unwrap_or_default()))
-    }
-
     pub(super) fn answered(
         &mut self,
         answer: Result<&Answer, CallFailure>,

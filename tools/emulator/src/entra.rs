@@ -37,17 +37,11 @@ const TOKEN_LIFETIME: i64 = 3599;
 
 async fn discovery_v2(Path(tenant): Path<String>) -> Result<Response, Error> {
     let tenant = Tenant::parse(&tenant)?;
-    let (host, name) = (HOST, tenant.in_urls());
-    let mut document = discovery(&tenant);
+    let mut document = discovery(&tenant, "/v2.0");
     extend(
         &mut document,
         json!({
             "issuer": issuer_v2(tenant.in_issuer()),
-            "jwks_uri": format!("{host}/{name}/discovery/v2.0/keys"),
-            "token_endpoint": format!("{host}/{name}/oauth2/v2.0/token"),
-            "authorization_endpoint": format!("{host}/{name}/oauth2/v2.0/authorize"),
-            "device_authorization_endpoint": format!("{host}/{name}/oauth2/v2.0/devicecode"),
-            "end_session_endpoint": format!("{host}/{name}/oauth2/v2.0/logout"),
             "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo",
         }),
     );
@@ -56,18 +50,12 @@ async fn discovery_v2(Path(tenant): Path<String>) -> Result<Response, Error> {
 
 async fn discovery_v1(Path(tenant): Path<String>) -> Result<Response, Error> {
     let tenant = Tenant::parse(&tenant)?;
-    let (host, name) = (HOST, tenant.in_urls());
-    let mut document = discovery(&tenant);
+    let mut document = discovery(&tenant, "");
     extend(
         &mut document,
         json!({
             "issuer": issuer_v1(tenant.in_issuer()),
-            "jwks_uri": format!("{host}/{name}/discovery/keys"),
-            "token_endpoint": format!("{host}/{name}/oauth2/token"),
-            "authorization_endpoint": format!("{host}/{name}/oauth2/authorize"),
-            "device_authorization_endpoint": format!("{host}/{name}/oauth2/devicecode"),
-            "end_session_endpoint": format!("{host}/{name}/oauth2/logout"),
-            "userinfo_endpoint": format!("{host}/{name}/openid/userinfo"),
+            "userinfo_endpoint": format!("{HOST}/{}/openid/userinfo", tenant.in_urls()),
             "microsoft_multi_refresh_token": true,
         }),
     );
@@ -215,9 +203,16 @@ impl Tenant {
     }
 }
 
-/// What the v1 and the v2 document have in common.
-fn discovery(tenant: &Tenant) -> Value {
+/// What the v1 and the v2 document have in common; their endpoints differ in one segment, `version`.
+fn discovery(tenant: &Tenant, version: &str) -> Value {
+    let (host, name) = (HOST, tenant.in_urls());
+    let oauth2 = format!("{host}/{name}/oauth2{version}");
     json!({
+        "jwks_uri": format!("{host}/{name}/discovery{version}/keys"),
+        "token_endpoint": format!("{oauth2}/token"),
+        "authorization_endpoint": format!("{oauth2}/authorize"),
+        "device_authorization_endpoint": format!("{oauth2}/devicecode"),
+        "end_session_endpoint": format!("{oauth2}/logout"),
         "token_endpoint_auth_methods_supported": [
             "client_secret_post", "private_key_jwt", "client_secret_basic"
         ],
@@ -234,7 +229,7 @@ fn discovery(tenant: &Tenant) -> Value {
             "cloud_graph_host_name", "msgraph_host", "aud", "exp", "iat", "auth_time", "acr",
             "nonce", "preferred_username", "name", "tid", "ver", "at_hash", "c_hash", "email"
         ],
-        "kerberos_endpoint": format!("{HOST}/{}/kerberos", tenant.in_urls()),
+        "kerberos_endpoint": format!("{host}/{name}/kerberos"),
         "tenant_region_scope": match tenant {
             Tenant::Contoso => Some("EU"),
             Tenant::Any => None,
