@@ -1,40 +1,27 @@
 //! One request's life: it is let pass, refused, or waits for keys or a token and is then looked at again.
 
+mod attach;
+mod caller;
+mod head;
+
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::access::{CanonicalPath, Parameters, Permit, is_method};
 use crate::calls::Purpose;
-use crate::config::{Attachment, Configuration, Inbound, Operation, Validate};
-use crate::jwt::{Claims, Rejection, UnverifiedToken, VerifiedToken, Verifier};
-use crate::keys::{self, Lookup};
+use crate::config::{Configuration, Inbound, Operation};
+use crate::jwt::{Rejection, VerifiedToken, Verifier};
 use crate::observe::Counter;
 use crate::refusal::{Reason, Refusal};
 use crate::secret::SecretString;
 use crate::state::{State, StreamId};
 use crate::time::{Monotonic, Now};
-use crate::tokens::Get;
-use crate::verdicts::Verdict;
 
-/// The head of a request: its headers in order, as bytes, repeated ones repeated.
-pub struct RequestHead<'h> {
-    headers: &'h [(&'h [u8], &'h [u8])],
-}
+pub use head::RequestHead;
 
-impl<'h> RequestHead<'h> {
-    /// The head with these headers; names are in lower case, pseudo headers among them.
-    pub const fn new(headers: &'h [(&'h [u8], &'h [u8])]) -> Self {
-        Self { headers }
-    }
-
-    fn all(&self, name: &str) -> impl Iterator<Item = &'h [u8]> {
-        self.headers.iter().filter(move |(header, _)| *header == name.as_bytes()).map(|(_, value)| *value)
-    }
-
-    fn first(&self, name: &str) -> &'h [u8] {
-        self.all(name).next().unwrap_or_default()
-    }
-}
+use attach::attach;
+use caller::admit;
+use head::{Credentials, credentials};
 
 /// What happens to a request next.
 #[derive(Debug)]
@@ -82,14 +69,6 @@ enum Caller {
     Unknown(Credentials),
     /// It may do this. The token, if any, is looked at again for its time.
     Permitted(Permit, Option<Rc<VerifiedToken>>),
-}
-
-/// What a caller shows.
-enum Credentials {
-    None,
-    Token(SecretString),
-    /// Not acceptable, whatever the operation says about tokens.
-    Unacceptable(Reason),
 }
 
 /// Why a request cannot go on now.
@@ -205,166 +184,6 @@ fn advance<V: Verifier>(
 
 const fn rejected(rejection: Rejection) -> Halt {
     Halt::Refuse(Reason::Token(rejection))
-}
-
-fn admit<V: Verifier>(
-    inbound: &Inbound,
-    method: &str,
-    parameters: &Parameters,
-    credentials: &Credentials,
-    state: &mut State<V>,
-    now: Now,
-) -> Result<(Permit, Option<Rc<VerifiedToken>>), Halt> {
-    let validate = match inbound {
-        Inbound::Anonymous => return Ok((Permit::for_anonymous_operation(), None)),
-        Inbound::Validate(validate) => validate,
-    };
-    let token = match credentials {
-        Credentials::None => return Err(Halt::Refuse(Reason::TokenMissing)),
-        Credentials::Unacceptable(reason) => return Err(Halt::Refuse(*reason)),
-        Credentials::Token(token) => authenticate(validate, token.expose(), state, now)?,
-    };
-    let permit = Permit::for_caller(&validate.required, method, parameters, &token)
-        .map_err(|denied| Halt::Refuse(Reason::Denied(denied)))?;
-    Ok((permit, Some(token)))
-}
-
-/// Checks a token, or remembers it. Its time and audience are looked at either way.
-fn authenticate<V: Verifier>(
-    validate: &Validate,
-    token: &str,
-    state: &mut State<V>,
-    now: Now,
-) -> Result<Rc<VerifiedToken>, Halt> {
-    let Some(verified) = remember(validate, token, state, now) else {
-        return verify(validate, token, state, now);
-    };
-    check_claims(validate, verified.claims(), now)?;
-    state.counters.count(Counter::Remembered);
-    Ok(verified)
-}
-
-/// A token that was verified before, with a key that its issuer still has, where this operation trusts that
-/// issuer.
-fn remember<V: Verifier>(
-    validate: &Validate,
-    token: &str,
-    state: &mut State<V>,
-    now: Now,
-) -> Option<Rc<VerifiedToken>> {
-    let verdict = state.verdicts.get(token)?.clone();
-    let definition = validate.issuers.iter().find(|issuer| issuer.fingerprint == verdict.issuer)?;
-    let is_current = state.keys.generation(definition, now) == Some(verdict.generation);
-    if is_current && verdict.token.claims().check_time(&validate.time, now.wall).is_ok() {
-        return Some(verdict.token);
-    }
-    state.verdicts.remove(token);
-    None
-}
-
-fn check_claims(validate: &Validate, claims: &Claims, now: Now) -> Result<(), Halt> {
-    claims.check_time(&validate.time, now.wall).map_err(rejected)?;
-    match validate.audiences.accept(claims.audiences()) {
-        true => Ok(()),
-        false => Err(rejected(Rejection::AudienceNotAllowed)),
-    }
-}
-
-/// Checks a token: what costs nothing comes first, so that no unsigned token causes a call or a signature
-/// check that its own claims already rule out.
-fn verify<V: Verifier>(
-    validate: &Validate,
-    text: &str,
-    state: &mut State<V>,
-    now: Now,
-) -> Result<Rc<VerifiedToken>, Halt> {
-    let token = UnverifiedToken::parse(text).map_err(rejected)?;
-    let claims = token.claims();
-    let allowed: Vec<_> =
-        validate.issuers.iter().flat_map(|issuer| issuer.algorithms.iter().copied()).collect();
-    token.algorithm(&allowed).map_err(rejected)?;
-    check_claims(validate, claims, now)?;
-    let issuer = claims.issuer().ok_or_else(|| rejected(Rejection::IssuerNotAllowed))?;
-    let definition = issuer_of(validate, issuer, state, now)?;
-    let algorithm = token.algorithm(&definition.algorithms).map_err(rejected)?;
-    let State { keys, verifier, slow_checks, .. } = state;
-    let verified = match keys.key(definition, token.key_id(), algorithm, now) {
-        Lookup::Found(_) if verifier.is_slow(algorithm) && !slow_checks.spend(now.monotonic) => {
-            return Err(Halt::Refuse(Reason::KeysBusy));
-        }
-        Lookup::Found(key) => Rc::new(token.verify(algorithm, key, verifier).map_err(rejected)?),
-        Lookup::NotFound => return Err(rejected(Rejection::KeyNotFound)),
-        Lookup::Wait => return Err(Halt::Wait(Purpose::Keys(definition.fingerprint))),
-        Lookup::Unavailable(wait) => return Err(Halt::Refuse(Reason::KeysUnavailable(wait))),
-    };
-    if let Some(generation) = keys.generation(definition, now) {
-        let issuer = definition.fingerprint;
-        state.verdicts.insert(text, Verdict { token: Rc::clone(&verified), issuer, generation });
-    }
-    Ok(verified)
-}
-
-/// The trusted issuer that calls itself `issuer`. While one of them is still loading it could be that one.
-fn issuer_of<'v, V: Verifier>(
-    validate: &'v Validate,
-    issuer: &str,
-    state: &mut State<V>,
-    now: Now,
-) -> Result<&'v Rc<keys::Definition>, Halt> {
-    let mut halt = rejected(Rejection::IssuerNotAllowed);
-    for definition in &validate.issuers {
-        match state.keys.issuer(definition, now) {
-            Lookup::Found(name) if name == issuer => return Ok(definition),
-            Lookup::Wait => halt = Halt::Wait(Purpose::Keys(definition.fingerprint)),
-            Lookup::Unavailable(wait) if !matches!(halt, Halt::Wait(_)) => {
-                halt = Halt::Refuse(Reason::KeysUnavailable(wait));
-            }
-            _ => {}
-        }
-    }
-    Err(halt)
-}
-
-/// Gets the backend's tokens, all of them asked for before the first is waited for.
-fn attach<V: Verifier>(
-    _: &Permit,
-    attachments: &[Attachment],
-    state: &mut State<V>,
-    now: Now,
-) -> Result<Edits, Halt> {
-    let mut edits = Edits::default();
-    let mut halt = None;
-    for attachment in attachments {
-        match state.tokens.get(&attachment.token, now) {
-            Get::Token(token) => {
-                let value = SecretString::new(format!("Bearer {}", token.expose()));
-                edits.set.push(("authorization", value));
-            }
-            Get::Unavailable(wait) => halt = Some(Halt::Refuse(Reason::TokenUnavailable(wait))),
-            Get::Wait => {
-                halt.get_or_insert(Halt::Wait(Purpose::Token(attachment.token.fingerprint)));
-            }
-        }
-    }
-    halt.map_or(Ok(edits), Err)
-}
-
-/// Reads `Authorization`: `Bearer`, one or more spaces, a token (RFC 6750, section 2.1).
-fn credentials(head: &RequestHead<'_>) -> Credentials {
-    let mut values = head.all("authorization");
-    let Some(value) = values.next() else { return Credentials::None };
-    if values.next().is_some() {
-        return Credentials::Unacceptable(Reason::TokenMultiple);
-    }
-    let Ok(value) = std::str::from_utf8(value) else {
-        return Credentials::Unacceptable(Reason::Token(Rejection::Malformed));
-    };
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Credentials::Token(SecretString::new(token.trim_start_matches(' ').to_owned()))
-        }
-        _ => Credentials::Unacceptable(Reason::SchemeNotAllowed),
-    }
 }
 
 #[cfg(test)]

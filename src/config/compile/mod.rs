@@ -1,0 +1,84 @@
+//! From what is written to what holds: names resolved, defaults applied, every value checked.
+//!
+//! Compilation goes on after a fault, so that one look at the log shows all of them.
+
+mod attach;
+mod claims;
+mod identities;
+mod issuers;
+mod on_failure;
+mod operations;
+mod validate;
+mod values;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Configuration;
+use super::fault::{Fault, FaultKind, Path};
+use super::raw;
+use crate::keys;
+use crate::tokens::Imds;
+
+pub(super) fn compile(raw: raw::Configuration) -> Result<Configuration, Vec<Fault>> {
+    let mut compiler = Compiler::default();
+    let configuration = compiler.configuration(raw);
+    match configuration {
+        Some(configuration) if compiler.faults.is_empty() => Ok(configuration),
+        _ => Err(compiler.faults),
+    }
+}
+
+/// What has been compiled so far, and the faults met on the way. A step that meets a fault returns `None`.
+#[derive(Default)]
+struct Compiler {
+    faults: Vec<Fault>,
+    issuers: BTreeMap<String, Option<Rc<keys::Definition>>>,
+    identities: BTreeMap<String, Option<Imds>>,
+}
+
+impl Compiler {
+    fn fault<T>(&mut self, path: &Path, kind: FaultKind) -> Option<T> {
+        self.faults.push(Fault::new(path.clone(), kind));
+        None
+    }
+
+    fn not_exactly_one<T>(&mut self, path: &Path, kinds: &[&str]) -> Option<T> {
+        self.fault(path, FaultKind::NotExactlyOne(kinds.iter().map(|kind| (*kind).to_owned()).collect()))
+    }
+
+    fn configuration(&mut self, raw: raw::Configuration) -> Option<Configuration> {
+        let root = Path::root();
+        for (name, issuer) in raw.issuers {
+            let path = root.member("issuers").member(&name);
+            let issuer = self.issuer(&path, &name, issuer).map(Rc::new);
+            self.issuers.insert(name, issuer);
+        }
+        for (name, identity) in raw.identities {
+            let path = root.member("identities").member(&name);
+            let identity = self.identity(&path, identity);
+            self.identities.insert(name, identity);
+        }
+        let defaults = raw.defaults.and_then(|defaults| defaults.validate).unwrap_or_default();
+        self.check_validate(&root.member("defaults").member("validate"), &defaults);
+        let on_failure = self.on_failure(&root.member("on_failure"), raw.on_failure);
+        let wait = self.wait(&root.member("wait"), raw.wait.as_deref());
+        let operations = self.operations(&root.member("operations"), raw.operations, &defaults);
+        Some(Configuration {
+            operations: operations?,
+            issuers: self.issuers.values().flatten().cloned().collect(),
+            on_failure: on_failure?,
+            wait: wait?,
+            shared_cache: raw.shared_cache.map(|switch| switch.0),
+        })
+    }
+
+    fn wait(&mut self, path: &Path, raw: Option<&str>) -> Option<Duration> {
+        let wait = self.duration(path, raw, Duration::from_secs(15))?;
+        if wait.is_zero() || wait > Duration::from_secs(60) {
+            return self.fault(path, FaultKind::Invalid("a request may wait from `1ms` to `60s`"));
+        }
+        Some(wait)
+    }
+}

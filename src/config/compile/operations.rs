@@ -1,0 +1,116 @@
+//! Operations, and which requests they are.
+
+use super::Compiler;
+use crate::access::{BadTemplate, Matcher, PathPattern, PathRules, is_method};
+use crate::config::fault::{FaultKind, Path};
+use crate::config::raw;
+use crate::config::{Inbound, Operation};
+
+impl Compiler {
+    pub(super) fn operations(
+        &mut self,
+        path: &Path,
+        raw: Vec<raw::Operation>,
+        defaults: &raw::Validate,
+    ) -> Option<Vec<Operation>> {
+        if raw.is_empty() {
+            return self
+                .fault(path, FaultKind::Empty("without an operation every request is refused with 404"));
+        }
+        let mut operations: Vec<Option<Operation>> = Vec::new();
+        for (index, raw) in raw.into_iter().enumerate() {
+            let path = path.item(index);
+            let operation = self.operation(&path, raw, defaults);
+            let shadow = operation.as_ref().and_then(|operation| {
+                operations.iter().position(|earlier| {
+                    earlier.as_ref().is_some_and(|earlier| earlier.matcher.covers(&operation.matcher))
+                })
+            });
+            if let Some(by) = shadow {
+                self.fault::<()>(&path.member("match"), FaultKind::Shadowed { by });
+            }
+            operations.push(operation);
+        }
+        operations.into_iter().collect()
+    }
+
+    pub(super) fn operation(
+        &mut self,
+        path: &Path,
+        raw: raw::Operation,
+        defaults: &raw::Validate,
+    ) -> Option<Operation> {
+        let matcher = self.matcher(&path.member("match"), raw.matches);
+        let parameters: Option<Vec<String>> =
+            matcher.as_ref().map(|matcher| matcher.path.parameter_names().map(ToOwned::to_owned).collect());
+        let inbound = match (raw.anonymous, raw.validate) {
+            (true, None) => Some(Inbound::Anonymous),
+            (true, Some(_)) => {
+                let why = "`anonymous: true` asks for no token, so `validate` beside it would be ignored; remove one";
+                self.fault(&path.member("validate"), FaultKind::Invalid(why))
+            }
+            (false, own) => {
+                let own = own.unwrap_or_default();
+                if let Some(parameters) = &parameters {
+                    self.parameters(path, parameters, &own, defaults);
+                }
+                self.validate(&path.member("validate"), own, defaults).map(Inbound::Validate)
+            }
+        };
+        let attachments = self.attachments(&path.member("attach"), raw.attach);
+        Some(Operation { matcher: matcher?, inbound: inbound?, attachments: attachments? })
+    }
+
+    pub(super) fn matcher(&mut self, path: &Path, raw: raw::Match) -> Option<Matcher> {
+        let methods = self.methods(&path.member("methods"), raw.methods);
+        let rules = PathRules { case_sensitive: raw.case_sensitive, trailing_slash: raw.trailing_slash };
+        let path = path.member("path");
+        let (path, pattern) = match (&raw.path.exact, &raw.path.prefix, &raw.path.template) {
+            (Some(text), None, None) => {
+                (path.member("exact"), PathPattern::exact(text, rules).map_err(BadTemplate::Path))
+            }
+            (None, Some(text), None) => {
+                (path.member("prefix"), PathPattern::prefix(text, rules).map_err(BadTemplate::Path))
+            }
+            (None, None, Some(text)) => (path.member("template"), PathPattern::template(text, rules)),
+            _ => return self.not_exactly_one(&path, &["exact", "prefix", "template"]),
+        };
+        let pattern = pattern.or_else(|bad| {
+            let why = match bad {
+                BadTemplate::Path(_) => {
+                    "no request reaches this path: it must begin with `/` and may not hold a query, a wildcard (use \
+                     `prefix`), a `{parameter}` (use `template`), `;`, an empty or dot segment, or an encoded delimiter"
+                }
+                BadTemplate::Parameter => {
+                    "a parameter is a whole segment, `/{name}/`, and its name is letters, digits and `_`, without a \
+                     digit first; a query has none"
+                }
+                BadTemplate::RepeatedParameter => "two parameters have one name; each needs its own",
+            };
+            self.fault(&path, FaultKind::Invalid(why)).ok_or(())
+        });
+        let pattern = pattern.ok();
+        Some(Matcher { methods: methods?, path: pattern? })
+    }
+
+    pub(super) fn methods(&mut self, path: &Path, raw: Option<Vec<String>>) -> Option<Vec<String>> {
+        let Some(methods) = raw else { return Some(Vec::new()) };
+        if methods.is_empty() {
+            return self.fault(path, FaultKind::Empty("leave it out for every method"));
+        }
+        for (index, method) in methods.iter().enumerate() {
+            self.method(&path.item(index), method)?;
+        }
+        Some(methods)
+    }
+
+    pub(super) fn method(&mut self, path: &Path, method: &str) -> Option<()> {
+        if matches!(method, "*" | "ANY" | "ALL") {
+            return self.fault(path, FaultKind::Invalid("leave `methods` out for every method"));
+        }
+        if is_method(method) {
+            return Some(());
+        }
+        self.fault(path, FaultKind::Invalid("not a method; methods are written in capitals: `GET`"))
+    }
+}

@@ -1,0 +1,94 @@
+//! The configuration as it is written: a mirror of its JSON, nothing decided yet.
+//!
+//! Every struct refuses unknown fields. What a field means is said here; what it does is compiled in
+//! [`super::compile`].
+
+mod claims;
+mod identities;
+mod issuers;
+mod operations;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
+pub(super) use identities::{Identity, ManagedIdentitySource};
+pub(super) use issuers::{Cloud, Issuer};
+pub(super) use operations::{Attach, Match, Operation};
+pub(super) use validate::{Audiences, Validate};
+
+/// The whole configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `issuers`, `identities`, `defaults`, `operations`")]
+pub(super) struct Configuration {
+    /// Who may sign inbound tokens, by name.
+    #[serde(default)]
+    pub issuers: BTreeMap<String, Issuer>,
+    /// Where outbound tokens come from, by name.
+    #[serde(default)]
+    pub identities: BTreeMap<String, Identity>,
+    /// What applies to every operation that does not say otherwise.
+    pub defaults: Option<Defaults>,
+    /// The operations. The first that matches decides; what matches none is refused with 404.
+    pub operations: Vec<Operation>,
+    /// How refusals look.
+    pub on_failure: Option<OnFailure>,
+    /// How long a request waits for keys or a token, at the most. Default `15s`.
+    pub wait: Option<String>,
+    /// Whether the VMs of one Envoy share tokens. Default: where the plugin has a `vm_id` of its own.
+    pub shared_cache: Option<Switch>,
+}
+
+/// What applies to every operation that does not say otherwise.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `validate`")]
+pub(super) struct Defaults {
+    /// How inbound tokens are checked.
+    pub validate: Option<Validate>,
+}
+
+/// `on` or `off`; YAML readers turn both words into booleans, so these are taken too.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Switch(pub bool);
+
+/// How refusals look.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `status`, `forbidden_status`, `message`")]
+pub(super) struct OnFailure {
+    /// The status of a refused token. Default 401, as in API Management.
+    pub status: Option<u16>,
+    /// The status where a role or claim is missing. Default: `status`.
+    pub forbidden_status: Option<u16>,
+    /// Replaces the message in the body.
+    pub message: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Switch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SwitchVisitor;
+        impl Visitor<'_> for SwitchVisitor {
+            type Value = Switch;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`on` or `off`")
+            }
+
+            fn visit_bool<E: de::Error>(self, on: bool) -> Result<Switch, E> {
+                Ok(Switch(on))
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Switch, E> {
+                match word {
+                    "on" => Ok(Switch(true)),
+                    "off" => Ok(Switch(false)),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(""), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(SwitchVisitor)
+    }
+}
