@@ -25,6 +25,7 @@ pub mod bucket;
 pub mod calls;
 pub mod config;
 pub mod engine;
+pub mod environment;
 pub mod fingerprint;
 pub mod json;
 pub mod jwt;

@@ -86,6 +86,11 @@ pub enum FaultKind {
         /// The names that are defined.
         defined: Vec<String>,
     },
+    /// An environment variable that a value is taken from.
+    #[error(
+        "the environment variable `{0}` is not set; Envoy hands on those that `vm_config.environment_variables` names"
+    )]
+    VariableNotSet(String),
     /// A field that must be there.
     #[error("the field `{0}` is missing")]
     MissingField(String),

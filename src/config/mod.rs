@@ -5,6 +5,7 @@ mod fault;
 mod protobuf;
 mod raw;
 mod tree;
+mod values;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,9 +13,12 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::access::{Matcher, Requirement};
+use crate::environment::Environment;
 use crate::json::Json;
 use crate::jwt::TimeRules;
 use crate::{keys, tokens};
+
+use values::Values;
 
 pub use fault::{Fault, FaultKind, Path};
 
@@ -113,15 +117,20 @@ impl Default for OnFailure {
 impl Configuration {
     /// Reads a configuration as Envoy hands it over: JSON text (a `StringValue`), or a `Struct`'s wire form.
     ///
+    /// What it takes from the environment, it takes once.
+    ///
     /// # Errors
     /// What is wrong with it, as far as it could be read: at least one fault.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Fault>> {
+    pub fn parse(bytes: &[u8], environment: &Environment) -> Result<Self, Vec<Fault>> {
         let tree = Json::parse(bytes).or_else(|error| {
             let written_as_yaml = protobuf::read_struct(bytes).filter(|_| !bytes.is_empty());
             written_as_yaml.ok_or_else(|| vec![Fault::new(Path::root(), FaultKind::NotJson(error))])
         });
-        let raw = tree::read(&tree?).map_err(|fault| vec![fault])?;
-        compile::compile(raw)
+        let mut tree = tree?;
+        let values = Values::resolve(&mut tree, environment)?;
+        let configuration =
+            tree::read(&tree, Path::root()).map_err(|fault| vec![fault]).and_then(compile::compile);
+        configuration.map_err(|faults| faults.into_iter().map(|fault| values.hide(fault)).collect())
     }
 }
 

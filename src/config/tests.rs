@@ -1,8 +1,9 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Audiences, Configuration, FaultKind, Inbound};
+use super::{Audiences, Configuration, FaultKind, Inbound, Path};
 use crate::access::{Condition, RequiredClaim, Requirement};
+use crate::environment::Environment;
 use crate::jwt::Algorithm;
 
 const TENANT: &str = "7f3c9a52-1d0e-4b68-9c47-2a5d8e6b1f90";
@@ -22,11 +23,12 @@ fn with_operation(rest: &str) -> String {
 }
 
 fn parse(json: &str) -> Configuration {
-    Configuration::parse(json.as_bytes()).unwrap_or_else(|faults| panic!("{faults:?}"))
+    Configuration::parse(json.as_bytes(), &Environment::default())
+        .unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
 fn faults(json: &str) -> Vec<String> {
-    match Configuration::parse(json.as_bytes()) {
+    match Configuration::parse(json.as_bytes(), &Environment::default()) {
         Ok(_) => panic!("accepted: {json}"),
         Err(faults) => faults.iter().map(ToString::to_string).collect(),
     }
@@ -444,7 +446,7 @@ fn no_fault_quotes_a_value() {
         for place in 0.. {
             let mut left = place;
             let Some(tree) = replaced(&good, &canary, &mut left) else { break };
-            let faults = match super::tree::read::<super::raw::Configuration>(&tree) {
+            let faults = match super::tree::read::<super::raw::Configuration>(&tree, Path::root()) {
                 Ok(raw) => super::compile::compile(raw).err().unwrap_or_default(),
                 Err(fault) => vec![fault],
             };
@@ -487,4 +489,23 @@ fn replaced(tree: &crate::json::Json, by: &crate::json::Json, left: &mut usize) 
         }
         _ => None,
     }
+}
+
+#[test]
+fn a_value_from_the_environment_is_never_quoted() {
+    let environment = [("CANARY".to_owned(), "c4nary".to_owned())].into_iter().collect();
+    let whole = with_operation(r#", "attach": [{"identity": "gateway", "resource": "r"}]"#);
+    let mut faulty = 0;
+    for place in whole.match_indices(": \"").map(|(at, _)| at) {
+        let (before, rest) = whole.split_at(place + 2);
+        let rest = &rest[rest[1..].find('"').unwrap() + 2..];
+        let json = format!("{before}\"x${{canary}}\"{rest}");
+        let json = json.replacen('{', r#"{"values": {"canary": {"env": "CANARY"}}, "#, 1);
+        if let Err(faults) = Configuration::parse(json.as_bytes(), &environment) {
+            faulty += 1;
+            let said: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            assert!(!said.iter().any(|said| said.contains("c4nary")), "{json}: {said:?}");
+        }
+    }
+    assert!(faulty > 3, "{faulty}");
 }

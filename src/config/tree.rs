@@ -10,12 +10,12 @@ use serde::forward_to_deserialize_any;
 use super::fault::{Fault, FaultKind, Path};
 use crate::json::Json;
 
-/// Reads a `T` from `tree`.
+/// Reads a `T` from `tree`, which stands at `path` in the configuration.
 ///
 /// # Errors
 /// The first fault.
-pub(super) fn read<T: de::DeserializeOwned>(tree: &Json) -> Result<T, Fault> {
-    T::deserialize(Node { tree, path: Path::root() })
+pub(super) fn read<T: de::DeserializeOwned>(tree: &Json, path: Path) -> Result<T, Fault> {
+    T::deserialize(Node { tree, path })
 }
 
 struct Node<'t> {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Pending, RequestHead, Step, start, wake};
 use crate::calls::{Answer, Call, Outcome};
 use crate::config::Configuration;
+use crate::environment::Environment;
 use crate::jwt::testing::{TestKey, encode};
 use crate::jwt::{Algorithm, Software};
 use crate::state::{State, StreamId};
@@ -55,7 +56,8 @@ impl World {
     }
 
     fn with(configuration: &str, key: TestKey) -> Self {
-        let configuration = Rc::new(Configuration::parse(configuration.as_bytes()).unwrap());
+        let configuration =
+            Rc::new(Configuration::parse(configuration.as_bytes(), &Environment::default()).unwrap());
         let mut state = State::new(Software, 1);
         state.install(&configuration);
         let discovery = json!({"issuer": ISSUER, "jwks_uri": "https://idp.example/jwks"});
@@ -591,7 +593,7 @@ fn an_issuer_that_no_configuration_has_is_not_asked_again() {
     let token = world.token(json!({}));
     assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
     let other = CONFIGURATION.replace("idp.example", "other.example");
-    world.configuration = Rc::new(Configuration::parse(other.as_bytes()).unwrap());
+    world.configuration = Rc::new(Configuration::parse(other.as_bytes(), &Environment::default()).unwrap());
     world.state.install(&world.configuration);
     world.answers.clear();
     for _ in 0..30 {
@@ -1016,7 +1018,7 @@ fn an_issuer_is_kept_as_long_as_one_of_two_configurations_has_it() {
     let mut world = World::new();
     world.answers.insert(DISCOVERY, (503, String::new()));
     // Another listener's configuration with the same issuer comes and goes, while no keys are to be had.
-    let other = Rc::new(Configuration::parse(CONFIGURATION.as_bytes()).unwrap());
+    let other = Rc::new(Configuration::parse(CONFIGURATION.as_bytes(), &Environment::default()).unwrap());
     world.state.install(&other);
     world.pump();
     drop(other);

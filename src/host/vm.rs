@@ -14,6 +14,7 @@ use super::stream::{self, Action, Stream};
 use crate::calls::{Answer, CALL_TIMEOUT, Call, CallId, CallRequest, MAX_ANSWER_BYTES, Outcome};
 use crate::config::Configuration;
 use crate::engine::{self, RequestHead, Step};
+use crate::environment::Environment;
 use crate::observe::LogLevel;
 use crate::refusal::Refusal;
 use crate::state::{State, StreamId};
@@ -91,7 +92,7 @@ impl Vm {
     /// Takes a configuration, or refuses it and says in the log what is wrong.
     pub(super) fn configure(&mut self, root: u32) -> bool {
         let json = abi::buffer(BufferType::PluginConfiguration, MAX_CONFIGURATION_BYTES).unwrap_or_default();
-        match Configuration::parse(&json) {
+        match Configuration::parse(&json, &environment()) {
             Ok(configuration) => {
                 self.state.install(&configuration);
                 let root = self.roots.entry(root).or_default();
@@ -296,6 +297,14 @@ impl Vm {
             abi::log(line.level, &line.text);
         }
     }
+}
+
+/// The variables that `vm_config.environment_variables` names; one that is not UTF-8 counts as not set.
+fn environment() -> Environment {
+    let variables = std::env::vars_os();
+    variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 fn send(call: &CallRequest) -> Option<u32> {

@@ -8,6 +8,7 @@ mod identities;
 mod issuers;
 mod operations;
 mod validate;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,11 +21,16 @@ pub(super) use identities::{Identity, ManagedIdentitySource};
 pub(super) use issuers::{Cloud, Issuer};
 pub(super) use operations::{Attach, Match, Operation};
 pub(super) use validate::{Audiences, Validate};
+pub(super) use values::Value;
 
 /// The whole configuration.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `issuers`, `identities`, `defaults`, `operations`")]
 pub(super) struct Configuration {
+    /// Texts by name, for which `${name}` stands in any string of the configuration (`$${` is `${` itself).
+    #[serde(default)]
+    #[expect(dead_code, reason = "put in before the rest is read")]
+    pub values: BTreeMap<String, Value>,
     /// Who may sign inbound tokens, by name.
     #[serde(default)]
     pub issuers: BTreeMap<String, Issuer>,
