@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::fingerprint::Fingerprint;
+use crate::secret::SecretString;
 use crate::time::{Monotonic, Now, UnixTime};
 
 /// How long a call may take.
@@ -72,7 +73,8 @@ pub struct Call {
     pub request: CallRequest,
 }
 
-/// The request of a record, before it has a number.
+/// The request of a record, before it has a number. `Debug` prints neither headers' values nor the body: either
+/// may hold a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRequest {
     /// Envoy's cluster.
@@ -82,7 +84,37 @@ pub struct CallRequest {
     /// The logical URL.
     pub url: Url,
     /// Headers beside the pseudo headers.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, SecretString)>,
+    /// The body; empty for none.
+    pub body: SecretString,
+}
+
+impl CallRequest {
+    /// A `GET` of `url` through `cluster`.
+    pub fn get(cluster: &str, url: Url) -> Self {
+        let body = SecretString::new(String::new());
+        Self { cluster: cluster.to_owned(), method: "GET", url, headers: Vec::new(), body }
+    }
+
+    /// A `POST` of a form (`application/x-www-form-urlencoded`) to `url` through `cluster`.
+    pub fn post(cluster: &str, url: Url, form: String) -> Self {
+        let body = SecretString::new(form);
+        let request = Self { cluster: cluster.to_owned(), method: "POST", url, headers: Vec::new(), body };
+        request.with("content-type", "application/x-www-form-urlencoded".to_owned())
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, SecretString::new(value)));
+        self
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(candidate, _)| *candidate == name)?;
+        Some(value.expose())
+    }
 }
 
 /// How a call ended.

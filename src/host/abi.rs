@@ -269,7 +269,12 @@ pub(super) fn send_local_response(
 
 /// Sends a request without a body to a cluster. The answer comes to the root of the context that is in
 /// effect now, under the number that is returned.
-pub(super) fn http_call(cluster: &str, headers: &[u8], timeout: Duration) -> Result<u32, Status> {
+pub(super) fn http_call(
+    cluster: &str,
+    headers: &[u8],
+    body: &[u8],
+    timeout: Duration,
+) -> Result<u32, Status> {
     let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     let no_trailers = super::headers::serialize(&[]);
     let mut token = 0;
@@ -280,8 +285,8 @@ pub(super) fn http_call(cluster: &str, headers: &[u8], timeout: Duration) -> Res
             cluster.len(),
             headers.as_ptr(),
             headers.len(),
-            std::ptr::null(),
-            0,
+            body.as_ptr(),
+            body.len(),
             no_trailers.as_ptr(),
             no_trailers.len(),
             timeout,

@@ -314,8 +314,9 @@ fn send(call: &CallRequest) -> Option<u32> {
         (":authority", call.url.authority.as_str()),
         (":path", call.url.path.as_str()),
     ];
-    pairs.extend(call.headers.iter().map(|(name, value)| (*name, value.as_str())));
-    abi::http_call(&call.cluster, &headers::serialize(&pairs), CALL_TIMEOUT).ok()
+    pairs.extend(call.headers.iter().map(|(name, value)| (*name, value.expose())));
+    let body = call.body.expose().as_bytes();
+    abi::http_call(&call.cluster, &headers::serialize(&pairs), body, CALL_TIMEOUT).ok()
 }
 
 fn read_answer(body_size: usize) -> Option<Answer> {

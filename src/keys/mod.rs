@@ -83,12 +83,12 @@ impl Definition {
     }
 
     fn discovery_request(&self) -> CallRequest {
-        get(self.cluster.clone(), self.discovery.clone())
+        get(&self.cluster, self.discovery.clone())
     }
 }
 
-fn get(cluster: String, url: Url) -> CallRequest {
-    CallRequest { cluster, method: "GET", url, headers: vec![("accept", "application/json".to_owned())] }
+fn get(cluster: &str, url: Url) -> CallRequest {
+    CallRequest::get(cluster, url).with("accept", "application/json".to_owned())
 }
 
 /// What became of an answer.

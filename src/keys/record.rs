@@ -176,7 +176,7 @@ impl<V: Verifier> Record<V> {
             Some(discovered) => {
                 self.fetch = Fetch::Jwks;
                 self.asked = std::mem::take(&mut self.sought);
-                Some(get(discovered.cluster, discovered.jwks))
+                Some(get(&discovered.cluster, discovered.jwks))
             }
             None => {
                 self.fetch = Fetch::Discovery;

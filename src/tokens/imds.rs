@@ -45,9 +45,8 @@ impl Imds {
         ["imds", &self.cluster, name, id]
     }
 
-    /// The request for a token. IMDS wants a resource, not a scope, so a trailing `/.default` goes.
+    /// The request for a token.
     pub(super) fn request(&self, resource: &str) -> CallRequest {
-        let resource = resource.strip_suffix("/.default").unwrap_or(resource);
         let endpoint = String::from("/metadata/identity/oauth2/token?");
         let start = endpoint.len();
         let mut query = Serializer::for_suffix(endpoint, start);
@@ -55,12 +54,8 @@ impl Imds {
         if let Some((name, id)) = self.identity.parameter() {
             query.append_pair(name, id);
         }
-        CallRequest {
-            cluster: self.cluster.clone(),
-            method: "GET",
-            url: Url { https: false, authority: "169.254.169.254".to_owned(), path: query.finish() },
-            headers: vec![("metadata", "true".to_owned())],
-        }
+        let url = Url { https: false, authority: "169.254.169.254".to_owned(), path: query.finish() };
+        CallRequest::get(&self.cluster, url).with("metadata", "true".to_owned())
     }
 }
 
@@ -79,7 +74,6 @@ mod tests {
     fn the_request_is_azures() {
         let base = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=api%3A%2F%2Fcontoso-api";
         assert_eq!(path(ImdsIdentity::SystemAssigned, "api://contoso-api"), base);
-        assert_eq!(path(ImdsIdentity::SystemAssigned, "api://contoso-api/.default"), base);
         assert_eq!(
             path(ImdsIdentity::ClientId("a b".into()), "api://contoso-api"),
             format!("{base}&client_id=a+b")
@@ -91,15 +85,6 @@ mod tests {
         assert_eq!(
             path(ImdsIdentity::ResourceId("/r".into()), "api://contoso-api"),
             format!("{base}&msi_res_id=%2Fr")
-        );
-    }
-
-    #[test]
-    fn a_trailing_slash_of_the_resource_is_kept() {
-        assert!(path(ImdsIdentity::SystemAssigned, "https://x/").ends_with("resource=https%3A%2F%2Fx%2F"));
-        assert!(
-            path(ImdsIdentity::SystemAssigned, "https://x//.default")
-                .ends_with("resource=https%3A%2F%2Fx%2F")
         );
     }
 }

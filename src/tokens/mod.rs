@@ -8,6 +8,8 @@ mod answer;
 mod imds;
 pub mod lease;
 mod record;
+mod source;
+mod target;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -22,6 +24,8 @@ pub use answer::{Fetched, read_answer};
 pub use imds::{Imds, ImdsIdentity};
 use lease::{Lease, SharedStore};
 use record::Record;
+pub use source::Source;
+pub use target::Target;
 
 /// How long a token is kept fresh that no request asks for.
 pub const UNUSED_AFTER: Duration = Duration::from_secs(3_600);
@@ -33,21 +37,26 @@ pub struct Definition {
     pub identity: String,
     /// What it is known by. Equal definitions share one token.
     pub fingerprint: Fingerprint,
-    source: Imds,
-    resource: String,
+    source: Source,
+    /// What it is for, in the word and form that the source wants.
+    target: (&'static str, String),
 }
 
 impl Definition {
-    /// A token of `source` for `resource`.
-    pub fn new(identity: &str, source: Imds, resource: String) -> Self {
-        let mut parts = source.parts().to_vec();
-        parts.push(&resource);
+    /// A token of `source` for `target`.
+    ///
+    /// # Errors
+    /// Why the source has no token for such a target: what to write instead.
+    pub fn new(identity: &str, source: Source, target: &Target) -> Result<Self, &'static str> {
+        let target = source.target(target)?;
+        let mut parts = source.parts();
+        parts.extend([target.0, &target.1]);
         let fingerprint = Fingerprint::of(&parts);
-        Self { identity: identity.to_owned(), fingerprint, source, resource }
+        Ok(Self { identity: identity.to_owned(), fingerprint, source, target })
     }
 
     fn request(&self) -> CallRequest {
-        self.source.request(&self.resource)
+        self.source.request(&self.target.1)
     }
 }
 

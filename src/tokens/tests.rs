@@ -6,15 +6,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::lease::{Alone, Failure, LEASE, Lease, SharedStore, Taken, Token, Version};
-use super::{Definition, Get, Imds, ImdsIdentity, Progress, Tokens};
+use super::{Definition, Get, Imds, ImdsIdentity, Progress, Source, Target, Tokens};
 use crate::calls::{Answer, CALL_TIMEOUT, CallFailure, Jitter, Unusable};
 use crate::fingerprint::Fingerprint;
 use crate::secret::SecretString;
 use crate::time::{Monotonic, Now, UnixTime};
 
+fn imds(identity: ImdsIdentity) -> Source {
+    Source::Imds(Imds { cluster: "imds".into(), identity })
+}
+
 fn definition(resource: &str) -> Rc<Definition> {
-    let imds = Imds { cluster: "imds".into(), identity: ImdsIdentity::SystemAssigned };
-    Rc::new(Definition::new("gateway", imds, resource.into()))
+    let target = Target::Resource(resource.into());
+    Rc::new(Definition::new("gateway", imds(ImdsIdentity::SystemAssigned), &target).unwrap())
 }
 
 fn at(milliseconds: u64) -> Now {
@@ -96,7 +100,9 @@ fn equal_definitions_share_a_token_and_others_never_do() {
     assert_eq!(definition("api://a").fingerprint, definition("api://a").fingerprint);
     assert_ne!(definition("api://a").fingerprint, definition("api://b").fingerprint);
     let of =
-        |identity| Definition::new("x", Imds { cluster: "imds".into(), identity }, "r".into()).fingerprint;
+        |identity| Definition::new("x", imds(identity), &Target::Resource("r".into())).unwrap().fingerprint;
+    let scope = Definition::new("y", imds(ImdsIdentity::SystemAssigned), &Target::Scope("r/.default".into()));
+    assert_eq!(of(ImdsIdentity::SystemAssigned), scope.unwrap().fingerprint);
     assert_ne!(of(ImdsIdentity::ClientId("1".into())), of(ImdsIdentity::ObjectId("1".into())));
     assert_ne!(of(ImdsIdentity::ClientId("1".into())), of(ImdsIdentity::SystemAssigned));
 }

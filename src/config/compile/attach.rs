@@ -1,12 +1,10 @@
 //! Tokens that are put into the request.
 
-use std::rc::Rc;
-
 use super::Compiler;
 use crate::config::Attachment;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
-use crate::tokens;
+use crate::tokens::Target;
 
 impl Compiler {
     pub(super) fn attachments(
@@ -27,16 +25,9 @@ impl Compiler {
             })
             .ok()?;
         let path = path.item(0);
-        let resource = self.text(&path.member("resource"), raw.resource);
-        let source = match self.identities.get(&raw.identity) {
-            Some(identity) => identity.clone(),
-            None => {
-                let defined = self.identities.keys().cloned().collect();
-                let kind = FaultKind::UnknownName { what: "identity", name: raw.identity.clone(), defined };
-                self.fault(&path.member("identity"), kind)
-            }
-        };
-        let token = Rc::new(tokens::Definition::new(&raw.identity, source?, resource?));
+        let target = path.member("resource");
+        let resource = self.text(&target, raw.resource).map(Target::Resource)?;
+        let token = self.token(&path, &raw.identity, &target, &resource)?;
         Some(vec![Attachment { token }])
     }
 }

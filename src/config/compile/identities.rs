@@ -1,12 +1,14 @@
 //! Identities: where outbound tokens come from.
 
+use std::rc::Rc;
+
 use super::Compiler;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
-use crate::tokens::{Imds, ImdsIdentity};
+use crate::tokens::{self, Imds, ImdsIdentity, Source, Target};
 
 impl Compiler {
-    pub(super) fn identity(&mut self, path: &Path, raw: raw::Identity) -> Option<Imds> {
+    pub(super) fn identity(&mut self, path: &Path, raw: raw::Identity) -> Option<Source> {
         let Some(raw) = raw.managed_identity else {
             return self.fault(path, FaultKind::MissingField("managed_identity".to_owned()));
         };
@@ -22,6 +24,28 @@ impl Compiler {
             }
             _ => self.not_exactly_one(&path, &["client_id", "object_id", "resource_id"]),
         };
-        Some(Imds { cluster: cluster?, identity: identity? })
+        Some(Source::Imds(Imds { cluster: cluster?, identity: identity? }))
+    }
+
+    /// The token of the identity that is named at `path.identity` for the target at `target_path`.
+    pub(super) fn token(
+        &mut self,
+        path: &Path,
+        identity: &str,
+        target_path: &Path,
+        target: &Target,
+    ) -> Option<Rc<tokens::Definition>> {
+        let source = match self.identities.get(identity) {
+            Some(source) => source.clone()?,
+            None => {
+                let defined = self.identities.keys().cloned().collect();
+                let kind = FaultKind::UnknownName { what: "identity", name: identity.to_owned(), defined };
+                return self.fault(&path.member("identity"), kind);
+            }
+        };
+        match tokens::Definition::new(identity, source, target) {
+            Ok(definition) => Some(Rc::new(definition)),
+            Err(instead) => self.fault(target_path, FaultKind::Invalid(instead)),
+        }
     }
 }

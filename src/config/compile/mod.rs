@@ -19,7 +19,7 @@ use super::Configuration;
 use super::fault::{Fault, FaultKind, Path};
 use super::raw;
 use crate::keys;
-use crate::tokens::Imds;
+use crate::tokens::Source;
 
 pub(super) fn compile(raw: raw::Configuration) -> Result<Configuration, Vec<Fault>> {
     let mut compiler = Compiler::default();
@@ -35,7 +35,7 @@ pub(super) fn compile(raw: raw::Configuration) -> Result<Configuration, Vec<Faul
 struct Compiler {
     faults: Vec<Fault>,
     issuers: BTreeMap<String, Option<Rc<keys::Definition>>>,
-    identities: BTreeMap<String, Option<Imds>>,
+    identities: BTreeMap<String, Option<Source>>,
 }
 
 impl Compiler {
