@@ -10,13 +10,16 @@ use std::{
 };
 
 use axum::Router;
+use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinError};
 
 use crate::{
-    Endpoint, Fault, LoggedRequest, Rotation, TokenSpec, backend, control, entra, imds, partner,
-    serve::{Player, backend_endpoint, imds_endpoint, login_endpoint},
+    Algorithm, Endpoint, Fault, KeyError, LoggedRequest, Rotation, TokenSpec, backend, cluster, control,
+    customers,
+    endpoint::{Site, on_backend, on_imds, on_login},
+    entra, entra_token, imds, partner,
+    serve::{Player, by_host},
     shared::Shared,
-    signing::KeyError,
     tls::{Tls, TlsError},
 };
 
@@ -163,6 +166,25 @@ impl Emulator {
         self.shared.client_secret(client_id)
     }
 
+    /// The private key (PKCS #8, PEM) that [`CALLER`](crate::directory::CALLER) signs its client
+    /// assertions with: an RSA key, or one on P-256 or P-384; none for other algorithms.
+    #[must_use]
+    pub fn client_key(&self, algorithm: Algorithm) -> Option<String> {
+        self.shared.keys().fixed.caller.private_pem(algorithm)
+    }
+
+    /// The `kid` under which the partner knows that key.
+    #[must_use]
+    pub fn client_key_id(&self, algorithm: Algorithm) -> String {
+        self.shared.keys().fixed.caller.kid(algorithm).to_owned()
+    }
+
+    /// The certificate (PEM) of that RSA key, which is registered with the application at Entra.
+    #[must_use]
+    pub fn client_certificate(&self) -> String {
+        self.shared.keys().fixed.caller.rsa.certificate_pem()
+    }
+
     /// Everything seen since the start or the last clearing, in the order of arrival; at most the
     /// newest 20,000.
     #[must_use]
@@ -220,6 +242,13 @@ impl Emulator {
     pub fn issue(&self, spec: &TokenSpec) -> String {
         self.shared.issue(spec)
     }
+
+    /// The public key that the signature of such a token is checked with, as a JWK, whether it is
+    /// published or not.
+    #[must_use]
+    pub fn public_key(&self, spec: &TokenSpec) -> Value {
+        self.shared.public_key(spec)
+    }
 }
 
 /// The threads that everything runs on; dropping this stops them.
@@ -257,17 +286,20 @@ async fn listen(shared: Arc<Shared>, options: Options, ca: PathBuf) -> Result<Ad
     let (control, control_address) = bind("the control interface", options.control).await?;
     write(&ca, &tls.ca)?;
 
-    let player = |classify, router: Router<Arc<Shared>>| Player {
-        classify,
-        router: router.with_state(Arc::clone(&shared)),
-        shared: Arc::clone(&shared),
-    };
-    let login_routes = entra::router().merge(partner::router());
-    tokio::spawn(player(imds_endpoint, imds::router()).run(imds, None));
-    tokio::spawn(player(login_endpoint, login_routes).run(login, Some(tls.login)));
-    tokio::spawn(player(backend_endpoint, backend::router()).run(backend, Some(tls.backend)));
-    let control_routes = control::router().with_state(Arc::clone(&shared));
-    tokio::spawn(axum::serve(control, control_routes).into_future());
+    let routes = |router: Router<Arc<Shared>>| router.with_state(Arc::clone(&shared));
+    let player = |classify, router| Player { classify, router, shared: Arc::clone(&shared) };
+    let login_routes = by_host(
+        routes(entra::router().merge(entra_token::router()).merge(partner::router())),
+        vec![
+            (Site::B2c, routes(customers::b2c())),
+            (Site::ExternalId, routes(customers::external_id())),
+            (Site::Cluster, routes(cluster::router())),
+        ],
+    );
+    tokio::spawn(player(on_imds, routes(imds::router())).run(imds, None));
+    tokio::spawn(player(on_login, login_routes).run(login, Some(tls.login)));
+    tokio::spawn(player(on_backend, routes(backend::router())).run(backend, Some(tls.backend)));
+    tokio::spawn(axum::serve(control, routes(control::router())).into_future());
     Ok(Addresses {
         imds: imds_address,
         login: login_address,

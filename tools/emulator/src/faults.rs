@@ -8,27 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// What a request was for, as far as faults and the log are concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Endpoint {
-    /// Anything on the IMDS port.
-    Imds,
-    /// Entra's OpenID configuration, v1 and v2.
-    Discovery,
-    /// Entra's key set, v1 and v2.
-    Jwks,
-    /// Entra's token endpoint.
-    Token,
-    /// The partner's OpenID configuration.
-    PartnerDiscovery,
-    /// The partner's key set.
-    PartnerJwks,
-    /// Anything on the backend port.
-    Backend,
-    /// A path of the login host that plays nothing; its normal answer is 404.
-    Other,
-}
+use crate::Endpoint;
 
 /// What happens to one request instead of the normal answer, or on its way there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

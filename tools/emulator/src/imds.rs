@@ -1,10 +1,7 @@
 //! The managed-identity endpoint of a virtual machine (IMDS: how-to-use-vm-token,
 //! instance-metadata-service).
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -17,57 +14,16 @@ use serde_json::{Value, json};
 
 use crate::{
     TokenSpec, clock,
-    directory::{self, CONTOSO_API, MANAGED_IDENTITIES, ManagedIdentity},
-    mint::mint_for,
+    directory::{self, Api, MANAGED_IDENTITIES, ManagedIdentity},
+    endpoint::IMDS_TOKEN_PATH,
+    mint::{Subject, mint},
     shared::Shared,
+    token_cache::Issued,
 };
-
-/// The path that tokens are asked for at.
-pub(crate) const TOKEN_PATH: &str = "/metadata/identity/oauth2/token";
 
 /// IMDS's routes. Methods other than GET are 405.
 pub(crate) fn router() -> Router<Arc<Shared>> {
-    Router::new().route(TOKEN_PATH, any(token))
-}
-
-/// The tokens that IMDS hands out again: the same one for an identity and a resource until a third
-/// of its life is over, so that a client which refreshes at half-life gets a fresh one. Asking
-/// again does not make a new one.
-#[derive(Debug, Default)]
-pub(crate) struct TokenCache(Mutex<HashMap<(&'static str, String), Issued>>);
-
-#[derive(Clone, Debug)]
-struct Issued {
-    token: String,
-    at: i64,
-    not_before: i64,
-    expires: i64,
-}
-
-impl TokenCache {
-    /// Forgets every token.
-    pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn get(
-        &self,
-        identity: &ManagedIdentity,
-        resource: &str,
-        now: i64,
-        issue: impl FnOnce() -> Issued,
-    ) -> Issued {
-        let mut issued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (identity.client_id, resource.to_ascii_lowercase());
-        if let Some(known) = issued.get(&key)
-            && now < known.at + (known.expires - known.at) / 3
-        {
-            return known.clone();
-        }
-        let new = issue();
-        issued.insert(key, new.clone());
-        new
-    }
+    Router::new().route(IMDS_TOKEN_PATH, any(token))
 }
 
 /// The versions that the instance metadata service lists as supported and that know identities.
@@ -140,9 +96,10 @@ fn answer(shared: &Shared, headers: &HeaderMap, query: &str) -> Result<Value, Re
     let now = clock::now();
     let lifetime = shared.token_lifetime();
     let issued = shared.imds_tokens.get(&question.identity, &question.resource, now, || {
-        let spec = TokenSpec::entra_v2().lifetime(lifetime);
+        let Question { identity, api, resource } = &question;
+        let spec = TokenSpec { issuer: api.into(), lifetime, ..TokenSpec::default() };
         Issued {
-            token: mint_for(&question.identity.into(), &spec, &shared.keys(), now),
+            token: mint(&Subject::identity(identity, api, resource), &spec, &shared.keys(), now),
             at: now,
             not_before: now.saturating_add(spec.not_before),
             expires: now.saturating_add(lifetime),
@@ -166,6 +123,7 @@ fn answer(shared: &Shared, headers: &HeaderMap, query: &str) -> Result<Value, Re
 #[derive(Debug, PartialEq)]
 struct Question {
     identity: ManagedIdentity,
+    api: Api,
     resource: String,
 }
 
@@ -199,19 +157,17 @@ impl Question {
         let resource = given("resource")
             .ok_or_else(|| Refusal::request("Required query variable 'resource' is missing"))?;
         let identity = identity(&given)?;
-        if !names_the_api(resource) {
-            return Err(Refusal {
-                error: "invalid_resource",
-                description: format!(
-                    "AADSTS50001: The application named {resource} was not found in the tenant named \
+        let api = Api::named(resource).ok_or_else(|| Refusal {
+            error: "invalid_resource",
+            description: format!(
+                "AADSTS50001: The application named {resource} was not found in the tenant named \
                      {}. This can happen if the application has not been installed by the \
                      administrator of the tenant or consented to by any user in the tenant. You \
                      might have sent your authentication request to the wrong tenant.",
-                    directory::TENANT
-                ),
-            });
-        }
-        Ok(Self { identity, resource: resource.clone() })
+                directory::TENANT
+            ),
+        })?;
+        Ok(Self { identity, api, resource: resource.clone() })
     }
 }
 
@@ -234,10 +190,4 @@ fn identity<'a>(given: &impl Fn(&str) -> Option<&'a String>) -> Result<ManagedId
             own.is_some_and(|own| own.eq_ignore_ascii_case(value))
         })
         .ok_or_else(|| Refusal::request("Identity not found"))
-}
-
-/// Whether a resource is the API's App ID URI or client id, with or without a slash at the end.
-pub(crate) fn names_the_api(resource: &str) -> bool {
-    let resource = resource.strip_suffix('/').unwrap_or(resource);
-    resource == CONTOSO_API.identifier_uri || resource.eq_ignore_ascii_case(CONTOSO_API.client_id)
 }

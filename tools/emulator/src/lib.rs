@@ -13,8 +13,10 @@
 //! | [`directory`] | who there is: the tenant, its API, applications, identities, roles |
 //! | `emulator`, `shared` | [`Emulator`]: the running whole, and the knobs of a test |
 //! | `token`, `mint` | [`TokenSpec`]: access tokens, right ones and deliberately wrong ones |
-//! | `signing` | keys, their rotation, and what is published of them |
-//! | `imds`, `entra`, `partner`, `backend` | one player each: routes, no sockets |
+//! | `keys`, `signing` | keys: what is published of them, whose they are, their rotation |
+//! | `endpoint` | what a request is for: ports, hosts, paths |
+//! | `imds`, `entra`, `entra_token`, `customers`, `cluster`, `partner`, `backend` | one player each: routes, no sockets |
+//! | `token_cache` | the tokens that the managed-identity endpoints hand out again |
 //! | `faults` | answers that are late, broken, or not given at all |
 //! | `log`, `decoded` | what was asked, without the secrets; tokens taken apart |
 //! | [`control`] | the same knobs over HTTP |
@@ -22,13 +24,19 @@
 
 mod backend;
 mod clock;
+mod cluster;
 pub mod control;
+mod customers;
 mod decoded;
 pub mod directory;
 mod emulator;
+mod endpoint;
 mod entra;
+mod entra_error;
+mod entra_token;
 mod faults;
 mod imds;
+mod keys;
 mod log;
 mod mint;
 mod partner;
@@ -37,10 +45,12 @@ mod shared;
 mod signing;
 mod tls;
 mod token;
+mod token_cache;
 
 pub use emulator::{Emulator, Options, StartError};
-pub use faults::{Action, Endpoint, Fault};
+pub use endpoint::Endpoint;
+pub use faults::{Action, Fault};
+pub use keys::KeyError;
 pub use log::LoggedRequest;
-pub use signing::KeyError;
 pub use tls::TlsError;
 pub use token::{Algorithm, Issuer, Rotation, SigningKey, TokenSpec};

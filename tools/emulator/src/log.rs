@@ -13,7 +13,7 @@ use axum::http::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Endpoint, decoded::Decoded, imds};
+use crate::{Endpoint, decoded::Decoded, endpoint::IMDS_TOKEN_PATH, keys::sha256_hex};
 
 /// One request that the emulator has seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct LoggedRequest {
     /// The claims of the bearer token, not verified. Only for the backend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<Map<String, Value>>,
+    /// The SHA-256 of the bearer token, in lower-case hexadecimal. Only for the backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_sha256: Option<String>,
     /// The status of the answer; none while there is none, and for ever after a hang or a close.
     pub status: Option<u16>,
 }
@@ -67,20 +70,19 @@ impl RequestLog {
 
     /// Notes a request whose head has been read; the answer is `finish`.
     pub(crate) fn begin(&self, endpoint: Endpoint, method: &Method, uri: &Uri, headers: &HeaderMap) -> usize {
+        let bearer = bearer(headers).filter(|_| endpoint == Endpoint::Backend);
         let request = LoggedRequest {
             endpoint,
             at_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             method: method.to_string(),
             path: redacted_path(uri),
             headers: redacted_headers(uri, headers),
-            claims: match endpoint {
-                Endpoint::Backend => bearer_claims(headers),
-                _ => None,
-            },
+            claims: bearer.and_then(Decoded::from_authorization).map(|token| token.claims),
+            token_sha256: bearer.map(|token| sha256_hex(token.as_bytes())),
             status: None,
         };
         let mut entries = self.lock();
-        if endpoint == Endpoint::Imds && uri.path() == imds::TOKEN_PATH {
+        if endpoint == Endpoint::Imds && uri.path() == IMDS_TOKEN_PATH {
             entries.token_requests += 1;
         }
         if entries.requests.len() == LIMIT {
@@ -160,9 +162,10 @@ pub(crate) fn redacted_path(uri: &Uri) -> String {
 /// How many requests are kept; the oldest go first.
 const LIMIT: usize = 20_000;
 
-fn bearer_claims(headers: &HeaderMap) -> Option<Map<String, Value>> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    Some(Decoded::from_authorization(value)?.claims)
+/// The bearer token (RFC 6750 section 2.1).
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 fn redacted(bytes: usize) -> String {
@@ -251,9 +254,9 @@ mod tests {
     #[test]
     fn an_answer_finds_its_request_also_after_a_clearing() {
         let log = RequestLog::new();
-        let before = begin(&log, Endpoint::Imds, imds::TOKEN_PATH, &HeaderMap::new());
+        let before = begin(&log, Endpoint::Imds, IMDS_TOKEN_PATH, &HeaderMap::new());
         log.clear();
-        let after = begin(&log, Endpoint::Imds, imds::TOKEN_PATH, &HeaderMap::new());
+        let after = begin(&log, Endpoint::Imds, IMDS_TOKEN_PATH, &HeaderMap::new());
         log.finish(before, 500);
         assert_eq!(log.requests()[0].status, None);
         log.finish(after, 200);
@@ -265,7 +268,7 @@ mod tests {
     fn the_oldest_requests_go_when_the_log_is_full() {
         let log = RequestLog::new();
         for _ in 0..=LIMIT {
-            begin(&log, Endpoint::Imds, imds::TOKEN_PATH, &HeaderMap::new());
+            begin(&log, Endpoint::Imds, IMDS_TOKEN_PATH, &HeaderMap::new());
         }
         assert_eq!(log.requests().len(), LIMIT);
         assert_eq!(log.token_requests(), LIMIT + 1);

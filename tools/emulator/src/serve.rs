@@ -1,11 +1,14 @@
 //! Sockets and connections: each request is logged, meets its fault, and only then its route.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{collections::HashMap, convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
-    http::{HeaderName, HeaderValue, Request, Response, StatusCode, header::CONTENT_LENGTH},
+    http::{
+        HeaderName, HeaderValue, Request, Response, StatusCode,
+        header::{CONTENT_LENGTH, HOST},
+    },
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -24,13 +27,13 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tower::{ServiceExt, service_fn};
 
-use crate::{Action, Endpoint, Fault, partner, shared::Shared};
+use crate::{Action, Endpoint, Fault, endpoint::Site, shared::Shared};
 
 /// A player behind one port.
 #[derive(Clone)]
 pub(crate) struct Player {
-    /// Says what a path is for.
-    pub(crate) classify: fn(&str) -> Endpoint,
+    /// Says what a host and a path are for.
+    pub(crate) classify: fn(&str, &str) -> Endpoint,
     /// Gives the normal answer.
     pub(crate) router: Router,
     /// The log and the faults.
@@ -73,7 +76,7 @@ impl Player {
     }
 
     async fn play(self, request: Request<Incoming>) -> Result<Response<Body>, Closed> {
-        let endpoint = (self.classify)(request.uri().path());
+        let endpoint = (self.classify)(host(&request), request.uri().path());
         let log = &self.shared.log;
         let number = log.begin(endpoint, request.method(), request.uri(), request.headers());
         let Fault { delay, action } =
@@ -99,33 +102,23 @@ impl Player {
     }
 }
 
-/// What a path of the IMDS port is for.
-pub(crate) fn imds_endpoint(_path: &str) -> Endpoint {
-    Endpoint::Imds
+/// A router that gives every site its own routes; a site without any has those of the login host.
+pub(crate) fn by_host(login: Router, sites: Vec<(Site, Router)>) -> Router {
+    let sites: HashMap<_, _> = sites.into_iter().collect();
+    Router::new().fallback(move |request: Request<Body>| {
+        let router = sites.get(&Site::of(host(&request))).unwrap_or(&login).clone();
+        async move {
+            let answered: Result<Response<Body>, Infallible> = router.oneshot(request).await;
+            let Ok(response) = answered;
+            response
+        }
+    })
 }
 
-/// What a path of the backend's port is for.
-pub(crate) fn backend_endpoint(_path: &str) -> Endpoint {
-    Endpoint::Backend
-}
-
-/// What a path of the login host's port is for.
-pub(crate) fn login_endpoint(path: &str) -> Endpoint {
-    match path {
-        partner::DISCOVERY_PATH => return Endpoint::PartnerDiscovery,
-        partner::JWKS_PATH => return Endpoint::PartnerJwks,
-        _ => {}
-    }
-    let mut segments = path.split('/').skip(2);
-    let rest = [(); 4].map(|()| segments.next());
-    match rest {
-        [Some(".well-known"), Some("openid-configuration"), None, None]
-        | [Some("v2.0"), Some(".well-known"), Some("openid-configuration"), None] => Endpoint::Discovery,
-        [Some("discovery"), Some("keys"), None, None]
-        | [Some("discovery"), Some("v2.0"), Some("keys"), None] => Endpoint::Jwks,
-        [Some("oauth2"), Some("v2.0"), Some("token"), None] => Endpoint::Token,
-        _ => Endpoint::Other,
-    }
+/// The host that was asked: HTTP/2's `:authority`, else `Host`.
+fn host<B>(request: &Request<B>) -> &str {
+    let header = || request.headers().get(HOST)?.to_str().ok();
+    request.uri().authority().map(|authority| authority.as_str()).or_else(header).unwrap_or_default()
 }
 
 /// A fault has closed the connection. (With HTTP/2 it resets the stream.)
@@ -207,24 +200,6 @@ async fn with_body(response: Response<Body>, change: impl FnOnce(Bytes) -> Body)
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_login_host_knows_its_paths() {
-        for (path, endpoint) in [
-            ("/t/.well-known/openid-configuration", Endpoint::Discovery),
-            ("/t/v2.0/.well-known/openid-configuration", Endpoint::Discovery),
-            ("/t/discovery/keys", Endpoint::Jwks),
-            ("/t/discovery/v2.0/keys", Endpoint::Jwks),
-            ("/t/oauth2/v2.0/token", Endpoint::Token),
-            ("/.well-known/openid-configuration", Endpoint::PartnerDiscovery),
-            ("/jwks", Endpoint::PartnerJwks),
-            ("/", Endpoint::Other),
-            ("/t/oauth2/v2.0/token/", Endpoint::Other),
-            ("/t/discovery/v2.0/keys/more", Endpoint::Other),
-        ] {
-            assert_eq!(login_endpoint(path), endpoint, "{path}");
-        }
-    }
 
     #[test]
     fn an_answer_that_cannot_be_sent_says_so() {

@@ -8,14 +8,17 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::{
     Rotation, TokenSpec, clock,
-    directory::APPLICATIONS,
+    directory::{APPLICATIONS, CALLER},
     faults::FaultBook,
-    imds::TokenCache,
+    keys::{KeyError, random_text},
     log::RequestLog,
-    mint::mint,
-    signing::{KeyError, Keys, generate_successors, random_text},
+    mint::{Subject, mint},
+    signing::{Keys, generate_successors},
+    token_cache::TokenCache,
 };
 
 /// What the listeners and the knobs share.
@@ -79,8 +82,13 @@ impl Shared {
         Ok(())
     }
 
+    /// A public key as a JWK: the one that the token's signature is checked with.
+    pub(crate) fn public_key(&self, spec: &TokenSpec) -> Value {
+        self.keys().of(spec).jwk(spec.algorithm)
+    }
+
     /// Makes a token.
     pub(crate) fn issue(&self, spec: &TokenSpec) -> String {
-        mint(spec, &self.keys(), clock::now())
+        mint(&Subject::from(CALLER), spec, &self.keys(), clock::now())
     }
 }

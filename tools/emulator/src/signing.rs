@@ -1,33 +1,15 @@
-//! Keys: how they are made, what is published of them, how they sign, how they roll over.
+//! Whose keys there are, and how they roll over.
 
-use std::{sync::Arc, thread};
-
-use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt_simple::algorithms::RS256KeyPair;
-use rcgen::{CertificateParams, DnType};
-use ring::{
-    digest, hmac,
-    rand::{SecureRandom, SystemRandom},
-    signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
-        RsaEncoding, RsaKeyPair,
-    },
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread,
 };
-use serde_json::{Value, json};
 
-use crate::{Algorithm, Rotation};
-
-/// Why a key could not be made. Neither happens on a machine with a source of randomness.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// The RSA key could not be made, or ring refused it.
-    #[error("cannot make a signing key: {0}")]
-    Key(String),
-    /// The certificate that is published with it could not be made.
-    #[error("cannot make the certificate of a signing key")]
-    Certificate(#[from] rcgen::Error),
-}
+use crate::{
+    Issuer, Rotation, SigningKey, TokenSpec,
+    directory::CONSUMER_TENANT,
+    keys::{KeyError, KeyPairs, key_error},
+};
 
 /// The keys of one issuer: those that it publishes, and the one before.
 #[derive(Debug)]
@@ -69,156 +51,75 @@ impl<T> KeyRing<T> {
     }
 }
 
-/// An RSA key of 2048 bits with a self-signed certificate, as Entra publishes them.
-#[derive(Debug)]
-pub(crate) struct RsaKey {
-    /// The `kid`: the certificate's SHA-1 thumbprint, as Entra has it.
-    pub(crate) kid: String,
-    pair: RsaKeyPair,
-    n: String,
-    e: String,
-    x5c: String,
-    public_pem: String,
-}
-
-impl RsaKey {
-    /// Makes one; takes a good part of a second.
-    pub(crate) fn generate(common_name: &str) -> Result<Self, KeyError> {
-        let key = RS256KeyPair::generate(2048).map_err(key_error)?;
-        let der = key.to_der().map_err(key_error)?;
-        let public = key.public_key();
-        let components = public.to_components();
-        let certificate = self_signed(&der, common_name)?;
-        Ok(Self {
-            kid: URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &certificate)),
-            pair: RsaKeyPair::from_pkcs8(&der).map_err(key_error)?,
-            n: URL_SAFE_NO_PAD.encode(&components.n),
-            e: URL_SAFE_NO_PAD.encode(&components.e),
-            x5c: STANDARD.encode(&certificate),
-            public_pem: public.to_pem().map_err(key_error)?,
-        })
-    }
-
-    /// The public key as a JWK (RFC 7517 section 4, RFC 7518 section 6.3), without `alg`, as
-    /// Entra publishes it.
-    pub(crate) fn jwk(&self) -> Value {
-        json!({
-            "kty": "RSA",
-            "use": "sig",
-            "kid": self.kid,
-            "x5t": self.kid,
-            "n": self.n,
-            "e": self.e,
-            "x5c": [self.x5c],
-        })
-    }
-
-    fn sign(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Option<Vec<u8>> {
-        let mut signature = vec![0; self.pair.public().modulus_len()];
-        self.pair.sign(encoding, &SystemRandom::new(), message, &mut signature).ok()?;
-        Some(signature)
-    }
-}
-
-/// A P-256 key.
-#[derive(Debug)]
-pub(crate) struct EcKey {
-    /// The `kid`: random.
-    pub(crate) kid: String,
-    pair: EcdsaKeyPair,
-}
-
-impl EcKey {
-    /// Makes one.
-    pub(crate) fn generate() -> Result<Self, KeyError> {
-        let random = SystemRandom::new();
-        let pkcs8 =
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).map_err(key_error)?;
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random)
-            .map_err(key_error)?;
-        Ok(Self { kid: random_text(15), pair })
-    }
-
-    /// The public key as a JWK (RFC 7518 section 6.2), with `alg`.
-    pub(crate) fn jwk(&self) -> Value {
-        // An uncompressed point: 0x04, x, y (SEC 1 section 2.3.3).
-        let point = self.pair.public_key().as_ref();
-        let coordinates = point.get(1..).unwrap_or_default();
-        let (x, y) = coordinates.split_at(coordinates.len() / 2);
-        json!({
-            "kty": "EC",
-            "crv": "P-256",
-            "use": "sig",
-            "alg": "ES256",
-            "kid": self.kid,
-            "x": URL_SAFE_NO_PAD.encode(x),
-            "y": URL_SAFE_NO_PAD.encode(y),
-        })
-    }
-
-    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
-        let signature = self.pair.sign(&SystemRandom::new(), message).ok()?;
-        Some(signature.as_ref().to_vec())
-    }
-}
-
-/// An RSA key and a P-256 key that come and go together.
-#[derive(Debug)]
-pub(crate) struct KeyPairs {
-    /// For RS256, PS256, and (misused) HS256.
-    pub(crate) rsa: RsaKey,
-    /// For ES256.
-    pub(crate) ec: EcKey,
-}
-
-impl KeyPairs {
-    fn generate(common_name: &str) -> Result<Self, KeyError> {
-        Ok(Self { rsa: RsaKey::generate(common_name)?, ec: EcKey::generate()? })
-    }
-
-    /// The `kid` of the key that this algorithm signs with.
-    pub(crate) fn kid(&self, algorithm: Algorithm) -> &str {
-        match algorithm {
-            Algorithm::Es256 => &self.ec.kid,
-            _ => &self.rsa.kid,
-        }
-    }
-
-    /// The signature over `message`; empty for `none`. Where the machine's random source fails it
-    /// is empty too: a token that nobody accepts.
-    pub(crate) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
-        match algorithm {
-            Algorithm::Rs256 => self.rsa.sign(&RSA_PKCS1_SHA256, message),
-            Algorithm::Ps256 => self.rsa.sign(&RSA_PSS_SHA256, message),
-            Algorithm::Es256 => self.ec.sign(message),
-            Algorithm::Hs256 => {
-                let key = hmac::Key::new(hmac::HMAC_SHA256, self.rsa.public_pem.as_bytes());
-                Some(hmac::sign(&key, message).as_ref().to_vec())
-            }
-            Algorithm::None => None,
-        }
-        .unwrap_or_default()
-    }
-}
-
 /// Every key of the emulator but those of its certificates.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    /// Entra's; the P-256 halves are never published.
+    /// Entra's, for every tenant of organisations; only the RSA keys are published.
     pub(crate) entra: KeyRing<KeyPairs>,
     /// The partner's.
     pub(crate) partner: KeyRing<KeyPairs>,
+    /// Those that do not roll over.
+    pub(crate) fixed: Arc<FixedKeys>,
+}
+
+/// Keys that do not roll over. Every emulator of a process has the same, for RSA keys are slow to
+/// make and tests start many emulators.
+#[derive(Debug)]
+pub(crate) struct FixedKeys {
     /// Nobody's.
-    pub(crate) foreign: Arc<KeyPairs>,
+    pub(crate) foreign: KeyPairs,
+    /// Of the tenant of personal accounts.
+    pub(crate) consumers: KeyPairs,
+    /// Of the customers' tenant.
+    pub(crate) customers: KeyPairs,
+    /// Of the cluster that issues service-account tokens.
+    pub(crate) cluster: KeyPairs,
+    /// Of the application that calls the API: registered with it.
+    pub(crate) caller: KeyPairs,
+}
+
+impl FixedKeys {
+    fn shared() -> Result<Arc<Self>, KeyError> {
+        static MADE: Mutex<Option<Arc<FixedKeys>>> = Mutex::new(None);
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = &*made {
+            return Ok(Arc::clone(keys));
+        }
+        let [foreign, consumers, customers, cluster, caller] =
+            generate_all(["nobody.example", "live.com", "b2clogin.com", "aks.oidc.example", "caller"])?;
+        let keys = Arc::new(Self { foreign, consumers, customers, cluster, caller });
+        *made = Some(Arc::clone(&keys));
+        Ok(keys)
+    }
 }
 
 impl Keys {
     /// Makes them, on several threads.
     pub(crate) fn generate() -> Result<Self, KeyError> {
-        let [older, newer, partner, foreign] = generate_all([ENTRA, ENTRA, PARTNER, FOREIGN])?;
+        let fixed = FixedKeys::shared()?;
+        let [older, newer, partner] = generate_all([ENTRA, ENTRA, PARTNER])?;
         let mut entra = KeyRing::new(older);
         entra.rotate(newer, Rotation::Add);
-        Ok(Self { entra, partner: KeyRing::new(partner), foreign: Arc::new(foreign) })
+        Ok(Self { entra, partner: KeyRing::new(partner), fixed })
+    }
+
+    /// The keys that sign such a token.
+    pub(crate) fn of(&self, spec: &TokenSpec) -> &KeyPairs {
+        let ring = match (spec.key, spec.issuer) {
+            (SigningKey::Foreign, _) => return &self.fixed.foreign,
+            (SigningKey::Consumers, _) => return &self.fixed.consumers,
+            (_, Issuer::B2c | Issuer::ExternalId) => return &self.fixed.customers,
+            (_, Issuer::Cluster) => return &self.fixed.cluster,
+            (_, Issuer::EntraV1 | Issuer::EntraV2) if spec.tenant == CONSUMER_TENANT => {
+                return &self.fixed.consumers;
+            }
+            (_, Issuer::EntraV1 | Issuer::EntraV2) => &self.entra,
+            (_, Issuer::Partner) => &self.partner,
+        };
+        match spec.key {
+            SigningKey::Previous => ring.previous(),
+            _ => ring.current(),
+        }
     }
 }
 
@@ -227,30 +128,8 @@ pub(crate) fn generate_successors() -> Result<[KeyPairs; 2], KeyError> {
     generate_all([ENTRA, PARTNER])
 }
 
-/// `bytes` random bytes as base64url.
-pub(crate) fn random_text(bytes: usize) -> String {
-    URL_SAFE_NO_PAD.encode(random(vec![0; bytes]))
-}
-
-/// A random GUID (RFC 9562 section 5.4).
-pub(crate) fn random_guid() -> String {
-    let number = u128::from_be_bytes(random([0; 16]));
-    let version = 0xf000_u128 << 64;
-    let variant = 0xc000_u128 << 48;
-    let hex = format!("{:032x}", number & !version & !variant | 0x4000_u128 << 64 | 0x8000_u128 << 48);
-    let mut guid = String::with_capacity(36);
-    for (index, digit) in hex.chars().enumerate() {
-        if matches!(index, 8 | 12 | 16 | 20) {
-            guid.push('-');
-        }
-        guid.push(digit);
-    }
-    guid
-}
-
 const ENTRA: &str = "accounts.accesscontrol.windows.net";
 const PARTNER: &str = "idp.partner.example";
-const FOREIGN: &str = "nobody.example";
 
 fn generate_all<const N: usize>(names: [&str; N]) -> Result<[KeyPairs; N], KeyError> {
     let made: Result<Vec<_>, _> = thread::scope(|scope| {
@@ -264,36 +143,9 @@ fn generate_all<const N: usize>(names: [&str; N]) -> Result<[KeyPairs; N], KeyEr
     made?.try_into().map_err(|_| key_error("one of them is missing"))
 }
 
-fn self_signed(pkcs8: &[u8], common_name: &str) -> Result<Vec<u8>, KeyError> {
-    let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8.into(), &rcgen::PKCS_RSA_SHA256)?;
-    let mut params = CertificateParams::default();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
-    Ok(params.self_signed(&key)?.der().to_vec())
-}
-
-fn random<T: AsMut<[u8]>>(mut buffer: T) -> T {
-    // Without a random source nothing could have started; zeroes harm nobody here.
-    let _ = SystemRandom::new().fill(buffer.as_mut());
-    buffer
-}
-
-fn key_error(error: impl ToString) -> KeyError {
-    KeyError::Key(error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_guid_has_the_shape_of_version_4() {
-        let guid = random_guid();
-        assert_eq!(guid.len(), 36);
-        assert_eq!(guid.as_bytes()[14], b'4');
-        assert!(matches!(guid.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
-        assert_ne!(guid, random_guid());
-    }
 
     #[test]
     fn adding_keeps_the_old_key_published_and_replacing_does_not() {

@@ -13,9 +13,19 @@ use tokio_rustls::rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
+use crate::directory::{B2C_HOST, CLUSTER_HOST, EXTERNAL_ID_HOST};
+
 /// The names in the login host's certificate.
-pub(crate) const LOGIN_NAMES: [&str; 4] =
-    ["login.microsoftonline.com", "idp.partner.example", "localhost", "127.0.0.1"];
+pub(crate) const LOGIN_NAMES: [&str; 8] = [
+    "login.microsoftonline.com",
+    "login.windows.net",
+    "idp.partner.example",
+    B2C_HOST,
+    EXTERNAL_ID_HOST,
+    CLUSTER_HOST,
+    "localhost",
+    "127.0.0.1",
+];
 
 /// The names in the backend's certificate.
 pub(crate) const BACKEND_NAMES: [&str; 1] = ["backend.contoso.example"];

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::directory::TENANT;
+
 /// A token to be made for a test: the defaults are right, every part can be made wrong.
 ///
 /// By default: the caller application's token for the API, valid for an hour, with the roles
@@ -21,11 +23,23 @@ use serde_json::{Map, Value};
 pub struct TokenSpec {
     /// Who issues it, and so which claims it has.
     pub issuer: Issuer,
+    /// The tenant that issues it, for tokens of Entra; any text. The tenant of personal accounts
+    /// signs with its own key.
+    pub tenant: String,
     /// Claims that replace the issuer's own; `null` removes one.
     pub claims: Map<String, Value>,
     /// Header parameters that replace the issuer's own; `null` removes one. They change what the
     /// header says, never how the token is signed: that is `algorithm` and `key`.
     pub header: Map<String, Value>,
+    /// Members that are written after all the others, even where one of that name is there: the
+    /// way to a claim that comes twice.
+    pub appended_claims: Vec<(String, Value)>,
+    /// The same for the header.
+    pub appended_header: Vec<(String, Value)>,
+    /// The text of the claims in place of all that; anything, JSON or not.
+    pub raw_claims: Option<String>,
+    /// The text of the header in place of all that; anything, JSON or not.
+    pub raw_header: Option<String>,
     /// From now to `exp`, in seconds; negative for a token that has expired.
     pub lifetime: i64,
     /// From now to `nbf` and `iat`, in seconds; Entra dates its tokens five minutes back.
@@ -34,18 +48,27 @@ pub struct TokenSpec {
     pub key: SigningKey,
     /// How it is signed.
     pub algorithm: Algorithm,
+    /// What keys HS256, HS384 and HS512, as text; without it, the PEM text of the issuer's public
+    /// RSA key: the algorithm confusion that RFC 8725 section 2.1 warns of.
+    pub hmac_secret: Option<String>,
 }
 
 impl Default for TokenSpec {
     fn default() -> Self {
         Self {
             issuer: Issuer::EntraV2,
+            tenant: TENANT.to_owned(),
             claims: Map::new(),
             header: Map::new(),
+            appended_claims: Vec::new(),
+            appended_header: Vec::new(),
+            raw_claims: None,
+            raw_header: None,
             lifetime: 3600,
             not_before: -300,
             key: SigningKey::Current,
             algorithm: Algorithm::Rs256,
+            hmac_secret: None,
         }
     }
 }
@@ -67,6 +90,61 @@ impl TokenSpec {
     #[must_use]
     pub fn partner() -> Self {
         Self { issuer: Issuer::Partner, ..Self::default() }
+    }
+
+    /// A user's token of the customers' tenant, as B2C issues it.
+    #[must_use]
+    pub fn b2c() -> Self {
+        Self { issuer: Issuer::B2c, ..Self::default() }
+    }
+
+    /// A user's token of the customers' tenant, as External ID issues it.
+    #[must_use]
+    pub fn external_id() -> Self {
+        Self { issuer: Issuer::ExternalId, ..Self::default() }
+    }
+
+    /// A service-account token of the cluster, for the exchange at Entra.
+    #[must_use]
+    pub fn service_account() -> Self {
+        Self { issuer: Issuer::Cluster, not_before: 0, ..Self::default() }
+    }
+
+    /// Of that tenant of Entra; any text.
+    #[must_use]
+    pub fn tenant(mut self, tenant: &str) -> Self {
+        tenant.clone_into(&mut self.tenant);
+        self
+    }
+
+    /// For that client: `azp`, `appid` or `client_id`, as the issuer has it.
+    #[must_use]
+    pub fn client(self, client_id: &str) -> Self {
+        let name = match self.issuer {
+            Issuer::EntraV1 => "appid",
+            Issuer::Partner => "client_id",
+            _ => "azp",
+        };
+        self.claim(name, client_id)
+    }
+
+    /// For a client that has shown who it is that way: `azpacr` or `appidacr`, where `0` is a
+    /// public client, `1` a secret, `2` a certificate or a managed identity.
+    #[must_use]
+    pub fn client_strength(self, strength: &str) -> Self {
+        let name = if self.issuer == Issuer::EntraV1 { "appidacr" } else { "azpacr" };
+        self.claim(name, strength)
+    }
+
+    /// On behalf of a user: `scp` and a user's `oid` and `sub`, without `roles` and `idtyp`.
+    #[must_use]
+    pub fn delegated(self, scopes: &str) -> Self {
+        self.claim("scp", scopes)
+            .claim("oid", "0d5b9c1e-6a47-4f28-9e83-b7c2d1f04a65")
+            .claim("sub", "hKx0pYwQ3vLzT8mRb5nCfJ2sGdE7aWuX1iOtVqZy9Po")
+            .claim("name", "Ada Example")
+            .without_claim("roles")
+            .without_claim("idtyp")
     }
 
     /// With this claim in place of the issuer's own.
@@ -101,6 +179,34 @@ impl TokenSpec {
         self.header(name, Value::Null)
     }
 
+    /// With this claim once more at the end, though there may be one of that name.
+    #[must_use]
+    pub fn appended_claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.appended_claims.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// With this header parameter once more at the end, though there may be one of that name.
+    #[must_use]
+    pub fn appended_header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.appended_header.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// With this text in place of the claims.
+    #[must_use]
+    pub fn raw_claims(mut self, text: &str) -> Self {
+        self.raw_claims = Some(text.to_owned());
+        self
+    }
+
+    /// With this text in place of the header.
+    #[must_use]
+    pub fn raw_header(mut self, text: &str) -> Self {
+        self.raw_header = Some(text.to_owned());
+        self
+    }
+
     /// With `exp` that many seconds from now; negative for the past.
     #[must_use]
     pub fn lifetime(mut self, seconds: i64) -> Self {
@@ -128,6 +234,13 @@ impl TokenSpec {
         self.algorithm = algorithm;
         self
     }
+
+    /// Keyed with that text, for HS256, HS384 and HS512.
+    #[must_use]
+    pub fn hmac_secret(mut self, secret: &str) -> Self {
+        self.hmac_secret = Some(secret.to_owned());
+        self
+    }
 }
 
 /// Who issues a token.
@@ -142,6 +255,12 @@ pub enum Issuer {
     EntraV1,
     /// The partner's identity provider.
     Partner,
+    /// The customers' tenant, as B2C issues for it.
+    B2c,
+    /// The customers' tenant, as External ID issues for it.
+    ExternalId,
+    /// The cluster's service-account issuer.
+    Cluster,
 }
 
 /// Which of an issuer's keys signs a token.
@@ -157,6 +276,8 @@ pub enum SigningKey {
     Previous,
     /// One that nobody publishes, with a `kid` of its own.
     Foreign,
+    /// That of Microsoft's personal accounts: `common` publishes it too, but for its tenant alone.
+    Consumers,
 }
 
 /// How a token is signed.
@@ -166,17 +287,43 @@ pub enum Algorithm {
     #[default]
     #[serde(rename = "RS256")]
     Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    #[serde(rename = "RS384")]
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    #[serde(rename = "RS512")]
+    Rs512,
     /// RSASSA-PSS with SHA-256 (RFC 7518 section 3.5).
     #[serde(rename = "PS256")]
     Ps256,
-    /// ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4). Entra publishes no such key: its
-    /// tokens are then signed with a key that nobody publishes.
+    /// RSASSA-PSS with SHA-384.
+    #[serde(rename = "PS384")]
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    #[serde(rename = "PS512")]
+    Ps512,
+    /// ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4). Only the partner publishes keys that
+    /// are not RSA: tokens of others are then signed with a key that nobody publishes.
     #[serde(rename = "ES256")]
     Es256,
-    /// HMAC with SHA-256, keyed with the PEM text of the RSA key that is published: the algorithm
-    /// confusion that RFC 8725 section 2.1 warns of.
+    /// ECDSA on P-384 with SHA-384.
+    #[serde(rename = "ES384")]
+    Es384,
+    /// ECDSA on P-521 with SHA-512.
+    #[serde(rename = "ES512")]
+    Es512,
+    /// Ed25519 (RFC 8037 section 3.1).
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// HMAC with SHA-256 (RFC 7518 section 3.2); [`TokenSpec::hmac_secret`] says with which key.
     #[serde(rename = "HS256")]
     Hs256,
+    /// HMAC with SHA-384.
+    #[serde(rename = "HS384")]
+    Hs384,
+    /// HMAC with SHA-512.
+    #[serde(rename = "HS512")]
+    Hs512,
     /// No signature: `alg` is `none` and the last part is empty (RFC 7518 section 3.6).
     #[serde(rename = "none")]
     None,

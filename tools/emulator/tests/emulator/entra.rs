@@ -64,7 +64,7 @@ async fn keys_have_the_members_that_entras_have() {
     let v2 = emulator.entra_keys().await;
     assert_eq!(v2.len(), 2);
     for key in &v2 {
-        assert_eq!(members(key), "e issuer kid kty n use x5c x5t");
+        assert_eq!(members(key), "cloud_instance_name e issuer kid kty n use x5c x5t");
         assert_eq!(key["kty"], "RSA");
         assert_eq!(key["use"], "sig");
         assert_eq!(key["kid"], key["x5t"]);
@@ -75,7 +75,7 @@ async fn keys_have_the_members_that_entras_have() {
     assert_ne!(v2[0]["kid"], v2[1]["kid"]);
     let path = format!("/{TENANT}/discovery/keys");
     let v1 = list(&emulator.get(emulator.login_url(&path)).await["keys"]);
-    assert!(v1.iter().all(|key| members(key) == "e kid kty n use x5c x5t"));
+    assert!(v1.iter().all(|key| members(key) == "cloud_instance_name e kid kty n use x5c x5t"));
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ mod control;
 mod entra;
 mod faults;
 mod imds;
+mod metadata;
 mod official_client;
 mod partner;
 mod support;
+mod tokens;

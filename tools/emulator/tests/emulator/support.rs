@@ -8,7 +8,10 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use gatepass_emulator::{Emulator, Options};
+use gatepass_emulator::{
+    Emulator, Options,
+    directory::{B2C_HOST, CLUSTER_HOST, EXTERNAL_ID_HOST},
+};
 use jwt_simple::prelude::*;
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
@@ -42,6 +45,16 @@ pub(crate) async fn start() -> Running {
     Running { client: client(&emulator, b"http/1.1"), emulator, _state: state }
 }
 
+/// The names that lead to this machine.
+const NAMES: [&str; 6] = [
+    "login.microsoftonline.com",
+    "idp.partner.example",
+    B2C_HOST,
+    EXTERNAL_ID_HOST,
+    CLUSTER_HOST,
+    "backend.contoso.example",
+];
+
 /// A client that trusts the emulator's authority, knows its names, and gives up after ten seconds.
 pub(crate) fn client(emulator: &Emulator, protocol: &[u8]) -> reqwest::Client {
     let mut roots = RootCertStore::empty();
@@ -56,7 +69,7 @@ pub(crate) fn client(emulator: &Emulator, protocol: &[u8]) -> reqwest::Client {
     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut builder =
         reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(Duration::from_secs(10));
-    for name in ["login.microsoftonline.com", "idp.partner.example", "backend.contoso.example"] {
+    for name in NAMES {
         builder = builder.resolve(name, here);
     }
     builder.build().unwrap()
@@ -71,12 +84,17 @@ impl Running {
         format!("http://{}/metadata/identity/oauth2/token?{query}", self.imds())
     }
 
+    /// A URL of one of the hosts that share the login host's port.
+    pub(crate) fn url(&self, host: &str, path: &str) -> String {
+        format!("https://{host}:{}{path}", self.login().port())
+    }
+
     pub(crate) fn login_url(&self, path: &str) -> String {
-        format!("https://login.microsoftonline.com:{}{path}", self.login().port())
+        self.url("login.microsoftonline.com", path)
     }
 
     pub(crate) fn partner_url(&self, path: &str) -> String {
-        format!("https://idp.partner.example:{}{path}", self.login().port())
+        self.url("idp.partner.example", path)
     }
 
     pub(crate) fn backend_url(&self, path: &str) -> String {
