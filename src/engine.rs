@@ -2,6 +2,7 @@
 
 mod attach;
 mod caller;
+mod edits;
 mod head;
 
 use std::rc::Rc;
@@ -13,10 +14,10 @@ use crate::config::{Configuration, Inbound, Operation};
 use crate::jwt::{Rejection, VerifiedToken, Verifier};
 use crate::observe::Counter;
 use crate::refusal::{Reason, Refusal};
-use crate::secret::SecretString;
 use crate::state::{State, StreamId};
 use crate::time::{Monotonic, Now};
 
+pub use edits::{Edit, Edits};
 pub use head::RequestHead;
 
 use attach::attach;
@@ -32,13 +33,6 @@ pub enum Step {
     Refuse(Refusal),
     /// It waits; the state knows for what, and names the stream when it is time to [`wake`] it.
     Wait(Box<Pending>),
-}
-
-/// Changes to a request's headers.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Edits {
-    /// Headers that are put in place of whatever is there.
-    pub set: Vec<(&'static str, SecretString)>,
 }
 
 /// A request that waits: all that is needed to go on with it. It keeps the configuration that it began with.

@@ -1,12 +1,14 @@
 //! What is put into a request for the backend.
 
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+
 use super::{Edits, Halt};
 use crate::access::Permit;
 use crate::calls::Purpose;
 use crate::config::Attachment;
 use crate::jwt::Verifier;
 use crate::refusal::Reason;
-use crate::secret::SecretString;
 use crate::state::State;
 use crate::time::Now;
 use crate::tokens::Get;
@@ -23,8 +25,9 @@ pub(super) fn attach<V: Verifier>(
     for attachment in attachments {
         match state.tokens.get(&attachment.token, now) {
             Get::Token(token) => {
-                let value = SecretString::new(format!("Bearer {}", token.expose()));
-                edits.set.push(("authorization", value));
+                // A token that cannot stand in a header is never stored.
+                let value = HeaderValue::try_from(format!("Bearer {}", token.expose()));
+                edits.set(AUTHORIZATION, value.map_err(|_| Halt::Refuse(Reason::Internal))?);
             }
             Get::Unavailable(wait) => halt = Some(Halt::Refuse(Reason::TokenUnavailable(wait))),
             Get::Wait => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Pending, RequestHead, Step, start, wake};
+use super::{Edit, Pending, RequestHead, Step, start, wake};
 use crate::calls::{Answer, Call, Outcome};
 use crate::config::Configuration;
 use crate::environment::Environment;
@@ -170,12 +170,20 @@ fn changed(mut object: Value, changes: Value) -> Value {
     object
 }
 
+fn shown(edit: &Edit<'_>) -> String {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    match edit {
+        Edit::SetHeader(name, value) => format!(" {name}={}", text(value)),
+        Edit::RemoveHeader(name) => format!(" -{name}"),
+        Edit::SetFilterState(key, value) => format!(" {key}:={}", text(value)),
+    }
+}
+
 fn told(step: &Step) -> String {
     match step {
         Step::Forward(edits) => {
-            let set: String =
-                edits.set.iter().map(|(name, value)| format!(" {name}={}", value.expose())).collect();
-            format!("forwarded{set}")
+            let edits: String = edits.iter().map(|edit| shown(&edit)).collect();
+            format!("forwarded{edits}")
         }
         Step::Refuse(refusal) => format!("{} {}", refusal.status.as_u16(), refusal.reason.code()),
         Step::Wait(_) => "waits".to_owned(),

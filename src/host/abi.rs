@@ -71,6 +71,8 @@ unsafe extern "C" {
         value: *const u8,
         value_length: usize,
     ) -> i32;
+    fn proxy_remove_header_map_value(map: i32, name: *const u8, name_length: usize) -> i32;
+    fn proxy_set_property(path: *const u8, path_length: usize, value: *const u8, length: usize) -> i32;
     fn proxy_get_property(path: *const u8, path_length: usize, out: *mut *mut u8, length: *mut usize) -> i32;
     fn proxy_get_shared_data(
         key: *const u8,
@@ -189,12 +191,25 @@ pub(super) fn header_pairs(map: MapType) -> Result<Vec<u8>, Status> {
 }
 
 /// Puts a header in place of every one of its name.
-pub(super) fn replace_request_header(name: &str, value: &str) -> Result<(), Status> {
+pub(super) fn replace_request_header(name: &str, value: &[u8]) -> Result<(), Status> {
     let map = MapType::RequestHeaders as i32;
-    // SAFETY: both texts outlive the call.
+    // SAFETY: name and value outlive the call.
     check(unsafe {
         proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
     })
+}
+
+/// Takes every header of this name away; there may be none.
+pub(super) fn remove_request_header(name: &str) -> Result<(), Status> {
+    let map = MapType::RequestHeaders as i32;
+    // SAFETY: the name outlives the call.
+    check(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
+}
+
+/// Sets a property of the request. Envoy keeps it as the filter state `wasm.<name>`.
+pub(super) fn set_property(name: &str, value: &[u8]) -> Result<(), Status> {
+    // SAFETY: name and value outlive the call.
+    check(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
 /// A property of the plugin or the request, by its path with NUL between the segments.

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use super::{abi, headers};
 use crate::config::Configuration;
-use crate::engine::{Edits, Pending, Step};
+use crate::engine::{Edit, Edits, Pending, Step};
 use crate::observe::LogLevel;
 use crate::refusal::Refusal;
 
@@ -32,10 +32,15 @@ pub(super) fn fault() -> Action {
     Action::Pause
 }
 
-/// Changes the headers of the request in effect. Whether all changes were made: if not, the request must not
-/// go on, for it could carry what it should not.
+/// Changes the request in effect. Whether all changes were made: if not, the request must not go on, for it could
+/// carry what it should not.
 fn apply(edits: &Edits) -> bool {
-    edits.set.iter().all(|(name, value)| abi::replace_request_header(name, value.expose()).is_ok())
+    let made = |edit| match edit {
+        Edit::SetHeader(name, value) => abi::replace_request_header(name, value),
+        Edit::RemoveHeader(name) => abi::remove_request_header(name),
+        Edit::SetFilterState(key, value) => abi::set_property(key, value),
+    };
+    edits.iter().all(|edit| made(edit).is_ok())
 }
 
 impl Stream {
