@@ -2,37 +2,65 @@
 
 use std::fmt;
 
-/// A place in the configuration, as a JSON path: `operations[0].match.path`.
+/// A place in the configuration. Printed, it is a JSON path: `operations[0].match.path`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Path(String);
+pub struct Path(Vec<Segment>);
+
+/// One step of the way to a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// Into the member of this name.
+    Member(String),
+    /// Into the item of this index.
+    Item(usize),
+}
 
 impl Path {
     /// The whole configuration.
     pub const fn root() -> Self {
-        Self(String::new())
+        Self(Vec::new())
     }
 
     /// The member `name` of this place.
     pub fn member(&self, name: &str) -> Self {
-        let plain =
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        Self(match (plain, self.0.is_empty()) {
-            (true, true) => name.to_owned(),
-            (true, false) => format!("{}.{name}", self.0),
-            (false, _) => format!("{}[{name:?}]", self.0),
-        })
+        self.then(Segment::Member(name.to_owned()))
     }
 
     /// The item `index` of this place.
     pub fn item(&self, index: usize) -> Self {
-        Self(format!("{}[{index}]", self.0))
+        self.then(Segment::Item(index))
+    }
+
+    /// The way from the whole configuration.
+    pub fn segments(&self) -> &[Segment] {
+        &self.0
+    }
+
+    fn then(&self, segment: Segment) -> Self {
+        Self(self.0.iter().cloned().chain([segment]).collect())
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "configuration" } else { &self.0 })
+        if self.0.is_empty() {
+            return f.write_str("configuration");
+        }
+        for (depth, segment) in self.0.iter().enumerate() {
+            match segment {
+                Segment::Item(index) => write!(f, "[{index}]")?,
+                Segment::Member(name) if !is_plain(name) => write!(f, "[{name:?}]")?,
+                Segment::Member(name) if depth == 0 => f.write_str(name)?,
+                Segment::Member(name) => write!(f, ".{name}")?,
+            }
+        }
+        Ok(())
     }
+}
+
+/// Whether a name can be read without quotes.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 /// One fault in a configuration: the operator's to mend.

@@ -20,7 +20,7 @@ use crate::{keys, tokens};
 
 use values::Values;
 
-pub use fault::{Fault, FaultKind, Path};
+pub use fault::{Fault, FaultKind, Path, Segment};
 
 /// A valid configuration.
 #[derive(Debug)]
@@ -128,9 +128,43 @@ impl Configuration {
         });
         let mut tree = tree?;
         let values = Values::resolve(&mut tree, environment)?;
-        let configuration =
-            tree::read(&tree, Path::root()).map_err(|fault| vec![fault]).and_then(compile::compile);
+        let configuration = read(&mut tree).and_then(compile::compile);
         configuration.map_err(|faults| faults.into_iter().map(|fault| values.hide(fault)).collect())
+    }
+}
+
+/// Reads the raw configuration. A field that does not exist is noted and taken out, so that one look shows all of
+/// them; any other fault of reading ends it.
+fn read(tree: &mut Json) -> Result<raw::Configuration, Vec<Fault>> {
+    const MAX_FAULTS: usize = 20;
+    let mut faults = Vec::new();
+    loop {
+        let fault = match tree::read(tree, Path::root()) {
+            Ok(raw) if faults.is_empty() => return Ok(raw),
+            Ok(_) => return Err(faults),
+            Err(fault) => fault,
+        };
+        let unknown = match &fault.kind {
+            FaultKind::UnknownField { field, .. } => take_out(tree, &fault.path, field),
+            _ => None,
+        };
+        let may_go_on = unknown.is_some() && faults.len() < MAX_FAULTS;
+        faults.push(fault);
+        if !may_go_on {
+            return Err(faults);
+        }
+    }
+}
+
+fn take_out(tree: &mut Json, path: &Path, field: &str) -> Option<Json> {
+    let object = path.segments().iter().try_fold(tree, |tree, segment| match (tree, segment) {
+        (Json::Object(members), Segment::Member(name)) => members.get_mut(name),
+        (Json::Array(items), Segment::Item(index)) => items.get_mut(*index),
+        _ => None,
+    });
+    match object {
+        Some(Json::Object(members)) => members.remove(field),
+        _ => None,
     }
 }
 

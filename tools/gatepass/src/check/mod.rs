@@ -1,0 +1,184 @@
+//! `gatepass check`: what the filter would say to a configuration, and what is unsafe around it.
+
+mod find;
+mod finding;
+mod surroundings;
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use gatepass::config::{Configuration, Fault, FaultKind, Segment};
+use gatepass::environment::Environment;
+
+use crate::Outcome;
+use crate::document::{self, Node, Value};
+use find::Found;
+use finding::{Finding, Severity, Source};
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// Plugin configurations (YAML or JSON), or files that hold them: envoy.yaml, WasmPlugin, EnvoyExtensionPolicy;
+    /// `-` reads standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// An environment variable of the machine where Envoy will run; those of this one are taken as well
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    environment: Vec<(String, String)>,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, with a pointer into the file
+    Text,
+    /// For editors and CI: one JSON object on a line
+    Json,
+}
+
+/// What was found in all files.
+#[derive(Default)]
+struct Summary {
+    configurations: usize,
+    errors: usize,
+    warnings: usize,
+}
+
+pub(crate) fn run(check: &Check) -> io::Result<Outcome> {
+    let mut summary = Summary::default();
+    let environment: Environment = std::env::vars().chain(check.environment.iter().cloned()).collect();
+    for file in &check.files {
+        let name = file.display().to_string();
+        let text = read(file).map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+        let findings = look(&text, &environment, &mut summary);
+        // What is shown has no secret in it, the pointer still fits.
+        let masked = mask(&text);
+        let source = Source { name: &name, text: &masked };
+        for finding in &findings {
+            match finding.severity {
+                Severity::Error => summary.errors += 1,
+                Severity::Warning => summary.warnings += 1,
+            }
+            match check.format {
+                Format::Text => anstream::eprintln!("{}", source.render(finding)),
+                Format::Json => println!("{}", source.json(finding)),
+            }
+        }
+    }
+    if check.format == Format::Text {
+        let Summary { configurations, errors, warnings } = summary;
+        eprintln!(
+            "{} checked: {}, {}",
+            counted(configurations, "configuration"),
+            counted(errors, "error"),
+            counted(warnings, "warning")
+        );
+    }
+    Ok(if summary.errors == 0 { Outcome::Good } else { Outcome::Bad })
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(file)
+}
+
+fn look(text: &str, environment: &Environment, summary: &mut Summary) -> Vec<Finding> {
+    let documents = match document::read(text) {
+        Ok(documents) => documents,
+        Err(malformed) => {
+            let message = malformed.to_string();
+            let code = "malformed";
+            let severity = Severity::Error;
+            return vec![Finding {
+                severity,
+                code,
+                path: String::new(),
+                message,
+                help: None,
+                span: malformed.span,
+            }];
+        }
+    };
+    let mut findings = Vec::new();
+    let before = summary.configurations;
+    for document in &documents {
+        for found in find::find(document) {
+            summary.configurations += 1;
+            findings.extend(faults(&found, environment));
+            findings.extend(surroundings::look(document, &found));
+        }
+    }
+    if summary.configurations == before {
+        findings.push(Finding {
+            severity: Severity::Error,
+            code: "not_found",
+            path: String::new(),
+            message: "there is no configuration of Gatepass in this file".to_owned(),
+            help: Some("it is looked for in Wasm filters of Envoy, in WasmPlugin and EnvoyExtensionPolicy, or stands alone"),
+            span: 0..0,
+        });
+    }
+    findings.sort_by_key(|finding| finding.span.start);
+    findings
+}
+
+/// What the filter says.
+fn faults(found: &Found<'_>, environment: &Environment) -> Vec<Finding> {
+    let node = found.configuration;
+    // A `StringValue` goes to the filter as it is; its places are those of the string.
+    let json = match &node.value {
+        Value::String(text) => text.clone(),
+        _ => node.to_json().to_string(),
+    };
+    let faults = Configuration::parse(json.as_bytes(), environment).err().unwrap_or_default();
+    faults.iter().map(|fault| finding(node, fault)).collect()
+}
+
+fn finding(node: &Node, fault: &Fault) -> Finding {
+    let mut way = fault.path.segments().to_vec();
+    // The fault is in the object; the pointer goes to the field.
+    if let FaultKind::UnknownField { field, .. } = &fault.kind {
+        way.push(Segment::Member(field.clone()));
+    }
+    Finding {
+        severity: Severity::Error,
+        code: "configuration",
+        path: fault.path.to_string(),
+        message: fault.kind.to_string(),
+        help: matches!(fault.kind, FaultKind::VariableNotSet(_))
+            .then_some("give it the value that it will have where Envoy runs: `--env NAME=VALUE`"),
+        span: node.locate(&way),
+    }
+}
+
+/// The text with every value that is, or may have been meant as, a secret replaced by `*`.
+fn mask(text: &str) -> String {
+    const SECRET: [&str; 7] =
+        ["inline", "client_secret", "private_key", "primary", "secondary", "secret", "password"];
+    let mut bytes = text.as_bytes().to_vec();
+    for document in document::read(text).unwrap_or_default() {
+        document.walk(&mut |node| {
+            let secret = node.members().iter().filter(|member| SECRET.contains(&member.name.as_str()));
+            for member in secret.filter(|member| matches!(member.node.value, Value::String(_))) {
+                let span = bytes.get_mut(member.node.span.clone()).unwrap_or_default();
+                span.iter_mut().filter(|byte| !byte.is_ascii_whitespace()).for_each(|byte| *byte = b'*');
+            }
+        });
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}

@@ -1,0 +1,67 @@
+//! `gatepass`: the command line around the filter. It decides with the filter's own core, so the two cannot differ.
+
+mod check;
+mod document;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Checks what Gatepass will do before it does it
+#[derive(Parser)]
+#[command(name = "gatepass", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 in order, 1 faults were found, 2 the command could not do its work.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check configurations, and what is around them in an envoy.yaml or a Kubernetes resource
+    #[command(
+        after_help = "Examples:\n  gatepass check gatepass.yaml\n  gatepass check --format json envoy/*.yaml"
+    )]
+    Check(check::Check),
+    /// Print the script that completes commands in a shell
+    #[command(after_help = "Example:\n  source <(gatepass completions bash)")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example:\n  gatepass man | man -l -")]
+    Man,
+}
+
+/// What a command has to say by its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// In order.
+    Good,
+    /// It found what it looks for: faults, a refusal.
+    Bad,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().command) {
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::Bad) => ExitCode::from(1),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gatepass: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: &Command) -> std::io::Result<Outcome> {
+    match command {
+        Command::Check(check) => return check::run(check),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "gatepass", &mut std::io::stdout());
+        }
+        Command::Man => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?,
+    }
+    Ok(Outcome::Good)
+}
