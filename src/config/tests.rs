@@ -512,7 +512,8 @@ fn a_value_from_the_environment_is_never_quoted() {
 
 #[test]
 fn one_look_shows_every_field_that_does_not_exist() {
-    let text = r#"{"isuers": {}, "operations": [{"match": {"path": {"exacct": "/a"}, "metods": []}}], "wat": 1}"#;
+    let text =
+        r#"{"isuers": {}, "operations": [{"match": {"path": {"exacct": "/a"}, "metods": []}}], "wat": 1}"#;
     let faults = Configuration::parse(text.as_bytes(), &Environment::default()).unwrap_err();
     let paths: Vec<_> = faults.iter().map(|fault| fault.path.to_string()).collect();
     assert_eq!(paths, ["configuration", "operations[0].match", "operations[0].match.path", "configuration"]);

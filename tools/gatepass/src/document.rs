@@ -250,7 +250,7 @@ impl Node {
             };
             let Some((found, name_span)) = next else { break };
             node = found;
-            span = name_span.or(Some(found.first_span()));
+            span = name_span.or_else(|| Some(found.first_span()));
         }
         span.unwrap_or_else(|| self.first_span())
     }

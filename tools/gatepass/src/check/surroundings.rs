@@ -82,12 +82,12 @@ fn vm_id(plugin: &Node, findings: &mut Findings) {
 
 /// Gatepass and the router must read the same path.
 fn paths(manager: &Node, findings: &mut Findings) {
-    let at = manager.first_span();
+    let at = |node: Option<&Node>| node.map_or_else(|| manager.first_span(), |node| node.span.clone());
     let is_true = |name: &str| manager.get(name).is_some_and(Node::is_true);
     if !is_true("normalize_path") {
         findings.error(
             "path_not_normalized",
-            manager.get("normalize_path").map_or(at.clone(), |node| node.span.clone()),
+            at(manager.get("normalize_path")),
             "Envoy does not bring paths into their normal form here, so a backend may read another path than was checked"
                 .to_owned(),
             "write `normalize_path: true` in this HTTP connection manager",
@@ -96,17 +96,17 @@ fn paths(manager: &Node, findings: &mut Findings) {
     if is_true("merge_slashes") {
         findings.warning(
             "slashes_merged",
-            manager.get("merge_slashes").map_or(at.clone(), |node| node.span.clone()),
+            at(manager.get("merge_slashes")),
             "Envoy merges `//` before Gatepass sees the path, so what it would refuse as ambiguous goes on"
                 .to_owned(),
             "leave `merge_slashes` out unless a backend needs it",
         );
     }
     let underscores = manager.at(&["common_http_protocol_options", "headers_with_underscores_action"]);
-    if !underscores.and_then(Node::as_str).is_some_and(|action| action != "ALLOW") {
+    if underscores.and_then(Node::as_str).is_none_or(|action| action == "ALLOW") {
         findings.warning(
             "underscores_allowed",
-            underscores.map_or(at, |node| node.span.clone()),
+            at(underscores),
             "a header `x_role` passes, and many backends read it as `x-role`".to_owned(),
             "write `common_http_protocol_options: {headers_with_underscores_action: REJECT_REQUEST}`",
         );
