@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::access::{CanonicalPath, Parameters, Permit, is_method};
 use crate::calls::Purpose;
-use crate::config::{Configuration, Inbound, Operation};
+use crate::config::{Configuration, Inbound, OnFailure, Operation};
 use crate::jwt::{Rejection, VerifiedToken, Verifier};
 use crate::observe::Counter;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Asked, Reason, Refusal};
 use crate::state::{State, StreamId};
 use crate::time::{Monotonic, Now};
 
@@ -46,6 +46,7 @@ pub struct Pending {
     deadline: Monotonic,
     /// Whether it has been counted.
     counted: bool,
+    asked: Asked,
 }
 
 impl std::fmt::Debug for Pending {
@@ -79,8 +80,9 @@ pub fn start<V: Verifier>(
     head: &RequestHead<'_>,
     now: Now,
 ) -> Step {
+    let asked = Asked { is_grpc: head.is_grpc() };
     match operation(configuration, head) {
-        Err(reason) => refuse(configuration, state, reason),
+        Err(reason) => refuse(&configuration.on_failure, asked, state, reason),
         Ok((operation, method, parameters)) => {
             let pending = Pending {
                 configuration: Rc::clone(configuration),
@@ -90,6 +92,7 @@ pub fn start<V: Verifier>(
                 caller: Caller::Unknown(credentials(head)),
                 deadline: now.monotonic.after(configuration.wait),
                 counted: false,
+                asked,
             };
             go_on(pending, state, stream, now)
         }
@@ -118,7 +121,10 @@ pub fn wake<V: Verifier>(pending: Pending, state: &mut State<V>, stream: StreamI
 fn go_on<V: Verifier>(mut pending: Pending, state: &mut State<V>, stream: StreamId, now: Now) -> Step {
     let configuration = Rc::clone(&pending.configuration);
     let Some(operation) = configuration.operations.get(pending.operation) else {
-        return refuse(&configuration, state, Reason::Internal);
+        return refuse(&configuration.on_failure, pending.asked, state, Reason::Internal);
+    };
+    let refuse = |pending: &Pending, state: &mut _, reason| {
+        refuse(&operation.on_failure, pending.asked, state, reason)
     };
     let halt = match advance(&mut pending, operation, state, now) {
         Ok(edits) => {
@@ -128,11 +134,11 @@ fn go_on<V: Verifier>(mut pending: Pending, state: &mut State<V>, stream: Stream
         Err(halt) => halt,
     };
     match halt {
-        Halt::Refuse(reason) => refuse(&configuration, state, reason),
+        Halt::Refuse(reason) => refuse(&pending, state, reason),
         Halt::Wait(purpose) => {
             let late = pending.deadline <= now.monotonic;
             if late || !state.waiting.add(stream, purpose, pending.deadline) {
-                return refuse(&configuration, state, unavailable(purpose));
+                return refuse(&pending, state, unavailable(purpose));
             }
             if !std::mem::replace(&mut pending.counted, true) {
                 state.counters.count(Counter::Waited);
@@ -149,9 +155,9 @@ const fn unavailable(purpose: Purpose) -> Reason {
     }
 }
 
-fn refuse<V: Verifier>(configuration: &Configuration, state: &mut State<V>, reason: Reason) -> Step {
+fn refuse<V: Verifier>(on_failure: &OnFailure, asked: Asked, state: &mut State<V>, reason: Reason) -> Step {
     state.counters.count(Counter::Refused(reason.code()));
-    Step::Refuse(Refusal::new(reason, &configuration.on_failure))
+    Step::Refuse(Refusal::new(reason, on_failure, asked))
 }
 
 /// Goes as far as can be gone now: first the caller, then the tokens for the backend.

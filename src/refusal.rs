@@ -1,13 +1,14 @@
 //! Why a request is refused, and how that looks to the caller.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::StatusCode;
 use serde::Serialize;
 
 use crate::access::{AmbiguousPath, Denied};
-use crate::config::OnFailure;
+use crate::config::{BodyForm, OnFailure};
 use crate::jwt::Rejection;
 
 /// The realm of every challenge (RFC 9110, section 11.5).
@@ -106,14 +107,31 @@ impl Reason {
     }
 
     /// `WWW-Authenticate` (RFC 6750, section 3): the realm alone where there was no bearer token.
-    fn challenge(self) -> Option<String> {
+    fn challenge(self, expose_reason: bool) -> Option<String> {
         let error = match self {
             Self::TokenMissing | Self::SchemeNotAllowed => return Some(REALM.to_owned()),
             Self::TokenMultiple | Self::Token(_) => "invalid_token",
             Self::Denied(_) => "insufficient_scope",
             _ => return None,
         };
-        Some(format!("{REALM}, error=\"{error}\""))
+        let mut challenge = format!("{REALM}, error=\"{error}\"");
+        if expose_reason {
+            // The code alone: every byte of it may stand in a quoted string.
+            let _ = write!(challenge, ", error_description=\"{}\"", self.code());
+        }
+        Some(challenge)
+    }
+
+    /// Whether it is about the caller's token, so that the operator's own message fits.
+    const fn is_about_token(self) -> bool {
+        matches!(
+            self,
+            Self::TokenMissing
+                | Self::SchemeNotAllowed
+                | Self::TokenMultiple
+                | Self::Token(_)
+                | Self::Denied(_)
+        )
     }
 
     /// Whole seconds, at least one, after which to try again.
@@ -135,35 +153,182 @@ pub struct Refusal {
     pub reason: Reason,
     /// The status.
     pub status: StatusCode,
+    /// The status for a gRPC client, whose answer is trailers only.
+    pub grpc_status: GrpcStatus,
     /// The headers, in lower case.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
-    /// The body: API Management's, as JSON.
+    /// The body; for a gRPC client the message.
     pub body: String,
+}
+
+/// A status of gRPC, as a number (grpc.io, status codes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrpcStatus(pub u8);
+
+impl From<StatusCode> for GrpcStatus {
+    /// As gRPC maps the status of an answer that is not gRPC (grpc.io, HTTP to gRPC status code mapping), but for
+    /// 500, which is `INTERNAL` here: it is we who say it, not somebody unknown on the way.
+    fn from(status: StatusCode) -> Self {
+        Self(match status.as_u16() {
+            400 | 500 => 13,
+            401 => 16,
+            403 => 7,
+            404 => 12,
+            429 | 502..=504 => 14,
+            _ => 2,
+        })
+    }
+}
+
+/// What a refused request was, as far as its answer depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// Whether it came from a gRPC client.
+    pub is_grpc: bool,
 }
 
 impl Refusal {
     /// The refusal of a request for `reason`.
-    pub fn new(reason: Reason, on_failure: &OnFailure) -> Self {
+    pub fn new(reason: Reason, on_failure: &OnFailure, asked: Asked) -> Self {
         let status = reason.status(on_failure);
-        let own = on_failure.message.as_deref().filter(|_| reason.challenge().is_some());
+        let own = on_failure.message.as_deref().filter(|_| reason.is_about_token());
         let message = own.unwrap_or_else(|| reason.message());
-        let body = serde_json::to_string(&Body { status_code: status.as_u16(), message }).unwrap_or_default();
-        let mut headers = vec![("content-type", Cow::Borrowed("application/json"))];
-        headers.extend(reason.challenge().map(|challenge| ("www-authenticate", Cow::Owned(challenge))));
+        let code = on_failure.expose_reason.then_some(reason.code());
+        let (content_type, body) = body(on_failure.body, status, message, code);
+        let body = match (asked.is_grpc, code) {
+            (true, Some(code)) => format!("{message} ({code})"),
+            (true, None) => message.to_owned(),
+            (false, _) => body,
+        };
+        let challenge = reason.challenge(on_failure.expose_reason);
+        let mut headers = vec![("content-type", Cow::Borrowed(content_type))];
+        headers.extend(challenge.map(|challenge| ("www-authenticate", Cow::Owned(challenge))));
         headers.extend(reason.retry_after().map(|seconds| ("retry-after", Cow::Owned(seconds.to_string()))));
-        Self { reason, status, headers, body }
+        Self { reason, status, grpc_status: status.into(), headers, body }
     }
 
     /// The answer to a fault of ours: the request is never let pass.
     pub fn internal() -> Self {
-        Self::new(Reason::Internal, &OnFailure::default())
+        Self::new(Reason::Internal, &OnFailure::default(), Asked::default())
     }
+}
+
+/// The type of the body, and the body.
+fn body(
+    form: BodyForm,
+    status: StatusCode,
+    message: &str,
+    reason: Option<&'static str>,
+) -> (&'static str, String) {
+    let title = status.canonical_reason().unwrap_or("Refused");
+    let (content_type, body) = match form {
+        BodyForm::Apim => (
+            "application/json",
+            serde_json::to_string(&ApimBody { status_code: status.as_u16(), message, reason }),
+        ),
+        BodyForm::Problem => (
+            "application/problem+json",
+            serde_json::to_string(&Problem { title, status: status.as_u16(), detail: message, reason }),
+        ),
+    };
+    (content_type, body.unwrap_or_default())
 }
 
 /// API Management's body.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'m> {
+struct ApimBody<'m> {
     status_code: u16,
     message: &'m str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+/// Problem details (RFC 9457). Without a `type` the title is the status' own, section 4.2.1.
+#[derive(Serialize)]
+struct Problem<'m> {
+    title: &'static str,
+    status: u16,
+    detail: &'m str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn header<'r>(refusal: &'r Refusal, name: &str) -> Option<&'r str> {
+        refusal.headers.iter().find(|(candidate, _)| *candidate == name).map(|(_, value)| value.as_ref())
+    }
+
+    const EXPIRED: Reason = Reason::Token(Rejection::Expired);
+    const GRPC: Asked = Asked { is_grpc: true };
+
+    #[test]
+    fn problem_details_say_what_api_managements_body_says() {
+        let on_failure = OnFailure { body: BodyForm::Problem, ..OnFailure::default() };
+        let refusal = Refusal::new(EXPIRED, &on_failure, Asked::default());
+        assert_eq!(refusal.body, r#"{"title":"Unauthorized","status":401,"detail":"Invalid JWT."}"#);
+        assert_eq!(header(&refusal, "content-type"), Some("application/problem+json"));
+        let refusal = Refusal::new(EXPIRED, &OnFailure::default(), Asked::default());
+        assert_eq!(refusal.body, r#"{"statusCode":401,"message":"Invalid JWT."}"#);
+        assert_eq!(header(&refusal, "content-type"), Some("application/json"));
+    }
+
+    #[test]
+    fn the_reason_is_told_only_where_the_operator_wants_it() {
+        for body in [BodyForm::Apim, BodyForm::Problem] {
+            let told = OnFailure { body, expose_reason: true, ..OnFailure::default() };
+            let refusal = Refusal::new(EXPIRED, &told, Asked::default());
+            assert!(refusal.body.ends_with(r#","reason":"token_expired"}"#), "{}", refusal.body);
+            let challenge = header(&refusal, "www-authenticate").unwrap();
+            assert!(challenge.ends_with(r#", error_description="token_expired""#), "{challenge}");
+            let refusal =
+                Refusal::new(EXPIRED, &OnFailure { body, ..OnFailure::default() }, Asked::default());
+            assert!(!format!("{:?}{}", refusal.headers, refusal.body).contains("expired"), "{refusal:?}");
+        }
+        let told = OnFailure { expose_reason: true, ..OnFailure::default() };
+        let refusal = Refusal::new(Reason::TokenMissing, &told, Asked::default());
+        assert_eq!(header(&refusal, "www-authenticate"), Some(REALM), "no token, so no error");
+    }
+
+    #[test]
+    fn a_grpc_client_reads_the_message_alone() {
+        let told = OnFailure { expose_reason: true, ..OnFailure::default() };
+        assert_eq!(Refusal::new(EXPIRED, &OnFailure::default(), GRPC).body, "Invalid JWT.");
+        assert_eq!(Refusal::new(EXPIRED, &told, GRPC).body, "Invalid JWT. (token_expired)");
+        let statuses = [400, 401, 403, 404, 418, 429, 500, 503]
+            .map(|status| GrpcStatus::from(StatusCode::from_u16(status).unwrap()).0);
+        assert_eq!(statuses, [13, 16, 7, 12, 2, 14, 13, 14]);
+    }
+
+    #[test]
+    fn insufficient_scope_is_said_whatever_the_status() {
+        for forbidden_status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND] {
+            let on_failure = OnFailure { forbidden_status, ..OnFailure::default() };
+            let refusal = Refusal::new(Reason::Denied(Denied::ClaimMissing), &on_failure, Asked::default());
+            assert_eq!(refusal.status, forbidden_status);
+            let challenge = header(&refusal, "www-authenticate").unwrap();
+            assert!(challenge.ends_with(r#"error="insufficient_scope""#), "{challenge}");
+        }
+    }
+
+    #[test]
+    fn the_operators_message_is_for_tokens_and_their_holders() {
+        let own = OnFailure { message: Some("No.".into()), ..OnFailure::default() };
+        for (reason, is_own) in [
+            (Reason::TokenMissing, true),
+            (EXPIRED, true),
+            (Reason::Denied(Denied::ClaimMissing), true),
+            (Reason::OperationNotFound, false),
+            (Reason::KeysBusy, false),
+        ] {
+            let refusal = Refusal::new(reason, &own, Asked::default());
+            assert_eq!(refusal.body.contains("No."), is_own, "{reason}");
+        }
+    }
 }

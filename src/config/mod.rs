@@ -29,7 +29,7 @@ pub struct Configuration {
     pub operations: Vec<Operation>,
     /// Every issuer that an operation trusts or that is merely defined.
     pub issuers: Vec<Rc<keys::Definition>>,
-    /// How refusals look.
+    /// How refusals look where no operation is found.
     pub on_failure: OnFailure,
     /// How long a request waits at the most.
     pub wait: Duration,
@@ -46,6 +46,8 @@ pub struct Operation {
     pub inbound: Inbound,
     /// Tokens that are put into the request.
     pub attachments: Vec<Attachment>,
+    /// How its refusals look.
+    pub on_failure: OnFailure,
 }
 
 /// What an operation asks of the caller.
@@ -103,14 +105,33 @@ pub struct OnFailure {
     pub status: StatusCode,
     /// The status where a role or claim is missing.
     pub forbidden_status: StatusCode,
-    /// Replaces the message in the body.
+    /// Replaces the message in the body where a token or its holder is refused.
     pub message: Option<String>,
+    /// The form of the body.
+    pub body: BodyForm,
+    /// Whether the caller is told the reason.
+    pub expose_reason: bool,
+}
+
+/// The form of a refusal's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyForm {
+    /// API Management's.
+    Apim,
+    /// Problem details (RFC 9457).
+    Problem,
 }
 
 impl Default for OnFailure {
     /// API Management's: 401 for everything.
     fn default() -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, forbidden_status: StatusCode::UNAUTHORIZED, message: None }
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            forbidden_status: StatusCode::UNAUTHORIZED,
+            message: None,
+            body: BodyForm::Apim,
+            expose_reason: false,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{Audiences, Configuration, FaultKind, Inbound, Path};
+use super::{Audiences, BodyForm, Configuration, FaultKind, Inbound, OnFailure, Path};
 use crate::access::{Condition, RequiredClaim, Requirement};
 use crate::environment::Environment;
 use crate::jwt::Algorithm;
@@ -517,4 +517,42 @@ fn one_look_shows_every_field_that_does_not_exist() {
     let faults = Configuration::parse(text.as_bytes(), &Environment::default()).unwrap_err();
     let paths: Vec<_> = faults.iter().map(|fault| fault.path.to_string()).collect();
     assert_eq!(paths, ["configuration", "operations[0].match", "operations[0].match.path", "configuration"]);
+}
+
+#[test]
+fn an_operations_rules_for_refusals_replace_those_of_the_whole() {
+    let json = with_operations(
+        r#"[{"match": {"path": {"exact": "/a"}}},
+            {"match": {"path": {"exact": "/b"}}, "on_failure": {"status": 403, "body": "apim"}},
+            {"match": {"path": {"exact": "/c"}}, "on_failure": {"forbidden_status": 404, "expose_reason": false}}]"#,
+    );
+    let whole = r#"{"on_failure": {"message": "No.", "body": "problem", "expose_reason": true}, "#;
+    let configuration = parse(&json.replacen('{', whole, 1));
+    let look = |on_failure: &OnFailure| {
+        let OnFailure { status, forbidden_status, message, body, expose_reason } = on_failure.clone();
+        assert_eq!(message.as_deref(), Some("No."));
+        (status.as_u16(), forbidden_status.as_u16(), body, expose_reason)
+    };
+    assert_eq!(look(&configuration.on_failure), (401, 401, BodyForm::Problem, true));
+    let looks: Vec<_> =
+        configuration.operations.iter().map(|operation| look(&operation.on_failure)).collect();
+    let expected = [
+        (401, 401, BodyForm::Problem, true),
+        (403, 403, BodyForm::Apim, true),
+        (401, 404, BodyForm::Problem, false),
+    ];
+    assert_eq!(looks, expected);
+}
+
+#[test]
+fn a_fault_in_on_failure_is_told_once_and_where_it_is() {
+    let whole = with_operation("").replacen('{', r#"{"on_failure": {"status": 200}, "#, 1);
+    assert_eq!(faults(&whole), ["on_failure.status: a refusal has a status from 400 to 599"]);
+    let own = with_operation(r#", "on_failure": {"forbidden_status": 600}"#);
+    assert_eq!(
+        faults(&own),
+        ["operations[0].on_failure.forbidden_status: a refusal has a status from 400 to 599"]
+    );
+    let own = with_operation(r#", "on_failure": {"body": "html"}"#);
+    assert_eq!(faults(&own), ["operations[0].on_failure.body: unknown word; expected `apim`, `problem`"]);
 }

@@ -19,6 +19,12 @@ impl<'h> RequestHead<'h> {
         self.headers.iter().filter(move |(header, _)| *header == name.as_bytes()).map(|(_, value)| *value)
     }
 
+    /// Whether a gRPC client sent it: Envoy asks the same question.
+    pub(super) fn is_grpc(&self) -> bool {
+        let rest = self.first("content-type").strip_prefix(b"application/grpc");
+        rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'+'))
+    }
+
     pub(super) fn first(&self, name: &str) -> &'h [u8] {
         self.all(name).next().unwrap_or_default()
     }

@@ -259,14 +259,15 @@ pub(super) fn continue_request() -> Result<(), Status> {
     check(unsafe { proxy_continue_stream(REQUEST) })
 }
 
-/// Answers the request of the effective context here. Envoy makes it a trailers-only answer for gRPC.
+/// Answers the request of the effective context here. For a gRPC client Envoy makes it an answer of trailers only,
+/// with the second status.
 pub(super) fn send_local_response(
     status: u16,
+    grpc_status: i32,
     details: &str,
     body: &[u8],
     headers: &[u8],
 ) -> Result<(), Status> {
-    const GRPC_STATUS_FROM_HTTP: i32 = -1;
     // SAFETY: the four buffers outlive the call.
     check(unsafe {
         proxy_send_local_response(
@@ -277,7 +278,7 @@ pub(super) fn send_local_response(
             body.len(),
             headers.as_ptr(),
             headers.len(),
-            GRPC_STATUS_FROM_HTTP,
+            grpc_status,
         )
     })
 }

@@ -69,8 +69,10 @@ fn refuse(refusal: &Refusal) {
     let pairs: Vec<_> = refusal.headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
     let details = format!("gatepass.{}", refusal.reason.code());
     let status = refusal.status.as_u16();
+    let grpc_status = i32::from(refusal.grpc_status.0);
+    let headers = headers::serialize(&pairs);
     if let Err(status) =
-        abi::send_local_response(status, &details, refusal.body.as_bytes(), &headers::serialize(&pairs))
+        abi::send_local_response(status, grpc_status, &details, refusal.body.as_bytes(), &headers)
     {
         abi::log(LogLevel::Error, &format!("a refusal could not be sent ({status:?})"));
     }

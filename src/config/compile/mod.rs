@@ -38,6 +38,12 @@ struct Compiler {
     identities: BTreeMap<String, Option<Source>>,
 }
 
+/// What holds where an operation does not say otherwise.
+struct Defaults {
+    validate: raw::Validate,
+    on_failure: raw::OnFailure,
+}
+
 impl Compiler {
     fn fault<T>(&mut self, path: &Path, kind: FaultKind) -> Option<T> {
         self.faults.push(Fault::new(path.clone(), kind));
@@ -60,9 +66,13 @@ impl Compiler {
             let identity = self.identity(&path, identity);
             self.identities.insert(name, identity);
         }
-        let defaults = raw.defaults.and_then(|defaults| defaults.validate).unwrap_or_default();
-        self.check_validate(&root.member("defaults").member("validate"), &defaults);
-        let on_failure = self.on_failure(&root.member("on_failure"), raw.on_failure);
+        let defaults = Defaults {
+            validate: raw.defaults.and_then(|defaults| defaults.validate).unwrap_or_default(),
+            on_failure: raw.on_failure.unwrap_or_default(),
+        };
+        self.check_validate(&root.member("defaults").member("validate"), &defaults.validate);
+        let on_failure =
+            self.on_failure(&root.member("on_failure"), &defaults.on_failure, &raw::OnFailure::default());
         let wait = self.wait(&root.member("wait"), raw.wait.as_deref());
         let operations = self.operations(&root.member("operations"), raw.operations, &defaults);
         Some(Configuration {

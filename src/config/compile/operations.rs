@@ -1,6 +1,6 @@
 //! Operations, and which requests they are.
 
-use super::Compiler;
+use super::{Compiler, Defaults};
 use crate::access::{BadTemplate, Matcher, PathPattern, PathRules, is_method};
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
@@ -11,7 +11,7 @@ impl Compiler {
         &mut self,
         path: &Path,
         raw: Vec<raw::Operation>,
-        defaults: &raw::Validate,
+        defaults: &Defaults,
     ) -> Option<Vec<Operation>> {
         if raw.is_empty() {
             return self
@@ -38,7 +38,7 @@ impl Compiler {
         &mut self,
         path: &Path,
         raw: raw::Operation,
-        defaults: &raw::Validate,
+        defaults: &Defaults,
     ) -> Option<Operation> {
         let matcher = self.matcher(&path.member("match"), raw.matches);
         let parameters: Option<Vec<String>> =
@@ -52,13 +52,20 @@ impl Compiler {
             (false, own) => {
                 let own = own.unwrap_or_default();
                 if let Some(parameters) = &parameters {
-                    self.parameters(path, parameters, &own, defaults);
+                    self.parameters(path, parameters, &own, &defaults.validate);
                 }
-                self.validate(&path.member("validate"), own, defaults).map(Inbound::Validate)
+                self.validate(&path.member("validate"), own, &defaults.validate).map(Inbound::Validate)
             }
         };
         let attachments = self.attachments(&path.member("attach"), raw.attach);
-        Some(Operation { matcher: matcher?, inbound: inbound?, attachments: attachments? })
+        let own = raw.on_failure.unwrap_or_default();
+        let on_failure = self.on_failure(&path.member("on_failure"), &own, &defaults.on_failure);
+        Some(Operation {
+            matcher: matcher?,
+            inbound: inbound?,
+            attachments: attachments?,
+            on_failure: on_failure?,
+        })
     }
 
     pub(super) fn matcher(&mut self, path: &Path, raw: raw::Match) -> Option<Matcher> {

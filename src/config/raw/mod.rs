@@ -6,6 +6,7 @@
 mod claims;
 mod identities;
 mod issuers;
+mod on_failure;
 mod operations;
 mod validate;
 mod values;
@@ -19,6 +20,7 @@ use serde::de::{self, Deserializer, Visitor};
 pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
 pub(super) use identities::{Identity, ManagedIdentitySource};
 pub(super) use issuers::{Cloud, Issuer};
+pub(super) use on_failure::{Body, OnFailure};
 pub(super) use operations::{Attach, Match, Operation};
 pub(super) use validate::{Audiences, Validate};
 pub(super) use values::Value;
@@ -41,7 +43,7 @@ pub(super) struct Configuration {
     pub defaults: Option<Defaults>,
     /// The operations. The first that matches decides; what matches none is refused with 404.
     pub operations: Vec<Operation>,
-    /// How refusals look.
+    /// How refusals look, where an operation does not say otherwise.
     pub on_failure: Option<OnFailure>,
     /// How long a request waits for keys or a token, at the most. Default `15s`.
     pub wait: Option<String>,
@@ -60,18 +62,6 @@ pub(super) struct Defaults {
 /// `on` or `off`; YAML readers turn both words into booleans, so these are taken too.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Switch(pub bool);
-
-/// How refusals look.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with `status`, `forbidden_status`, `message`")]
-pub(super) struct OnFailure {
-    /// The status of a refused token. Default 401, as in API Management.
-    pub status: Option<u16>,
-    /// The status where a role or claim is missing. Default: `status`.
-    pub forbidden_status: Option<u16>,
-    /// Replaces the message in the body.
-    pub message: Option<String>,
-}
 
 impl<'de> Deserialize<'de> for Switch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Validate;
+use super::{OnFailure, Validate};
 
 /// One operation.
 #[derive(Debug, Deserialize)]
@@ -19,6 +19,8 @@ pub(in crate::config) struct Operation {
     pub validate: Option<Validate>,
     /// Tokens that are put into the request.
     pub attach: Option<Vec<Attach>>,
+    /// How its refusals look; each field given here replaces that of the whole configuration.
+    pub on_failure: Option<OnFailure>,
 }
 
 /// Which requests an operation is.

@@ -1,11 +1,13 @@
 //! Every test starts the real Envoy with the filter, and the emulator of the Azure endpoints.
 
+mod answers;
 mod bodies;
 mod bytes;
 mod claims;
 mod clients;
 mod cold_start;
 mod configuration;
+mod cors;
 mod held_back;
 mod issuers;
 mod leak;
