@@ -11,6 +11,7 @@
 //! | `DELETE /faults/{endpoint}` | takes back both |
 //! | `POST /keys/rotate?mode=add\|replace` | new keys for Entra and the partner |
 //! | `PUT /token-lifetime` | `{"seconds": 86400}`: the lifetime of IMDS's tokens |
+//! | `PUT /client-token-lifetime` | the same for the token endpoints' tokens |
 //! | `POST /tokens` | makes the token that a [`TokenSpec`] describes; answers its text |
 
 use std::{sync::Arc, time::Duration};
@@ -39,6 +40,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/faults/{endpoint}", post(script).put(set_default_fault).delete(clear_faults))
         .route("/keys/rotate", post(rotate_keys))
         .route("/token-lifetime", put(set_token_lifetime))
+        .route("/client-token-lifetime", put(set_client_token_lifetime))
         .route("/tokens", post(issue))
 }
 
@@ -148,6 +150,14 @@ async fn set_token_lifetime(
     Json(Lifetime { seconds }): Json<Lifetime>,
 ) -> StatusCode {
     shared.set_token_lifetime(Duration::from_secs(seconds));
+    StatusCode::NO_CONTENT
+}
+
+async fn set_client_token_lifetime(
+    State(shared): Control,
+    Json(Lifetime { seconds }): Json<Lifetime>,
+) -> StatusCode {
+    shared.set_client_token_lifetime(Duration::from_secs(seconds));
     StatusCode::NO_CONTENT
 }
 

@@ -11,7 +11,8 @@ use crate::clock::iso_8601;
 /// The header and the claims of a compact JWS; the signature is not looked at.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Decoded {
-    header: Map<String, Value>,
+    /// The header parameters.
+    pub(crate) header: Map<String, Value>,
     /// The claims.
     pub(crate) claims: Map<String, Value>,
 }

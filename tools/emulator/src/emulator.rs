@@ -17,7 +17,7 @@ use crate::{
     Algorithm, Endpoint, Fault, KeyError, LoggedRequest, Rotation, TokenSpec, backend, cluster, control,
     customers,
     endpoint::{Site, on_backend, on_imds, on_login},
-    entra, entra_token, imds, partner,
+    entra, entra_token, imds, partner, partner_token,
     serve::{Player, by_host},
     shared::Shared,
     tls::{Tls, TlsError},
@@ -227,6 +227,12 @@ impl Emulator {
         self.shared.set_token_lifetime(lifetime);
     }
 
+    /// Sets the lifetime of the token endpoints' tokens, Entra's and the partner's, from now on, in
+    /// whole seconds; the default is 3599 s.
+    pub fn set_client_token_lifetime(&self, lifetime: Duration) {
+        self.shared.set_client_token_lifetime(lifetime);
+    }
+
     /// Gives Entra and the partner new keys. Blocks for as long as it takes to make two RSA keys.
     ///
     /// IMDS goes on handing out the token that it has cached, which an old key signed, as Azure
@@ -289,7 +295,12 @@ async fn listen(shared: Arc<Shared>, options: Options, ca: PathBuf) -> Result<Ad
     let routes = |router: Router<Arc<Shared>>| router.with_state(Arc::clone(&shared));
     let player = |classify, router| Player { classify, router, shared: Arc::clone(&shared) };
     let login_routes = by_host(
-        routes(entra::router().merge(entra_token::router()).merge(partner::router())),
+        routes(
+            entra::router()
+                .merge(entra_token::router())
+                .merge(partner::router())
+                .merge(partner_token::router()),
+        ),
         vec![
             (Site::B2c, routes(customers::b2c())),
             (Site::ExternalId, routes(customers::external_id())),

@@ -28,10 +28,19 @@ pub enum Endpoint {
     PartnerDiscovery,
     /// The partner's key set.
     PartnerJwks,
+    /// The partner's token endpoint.
+    PartnerToken,
     /// Anything on the backend port.
     Backend,
     /// A path of the login host that plays nothing; its normal answer is 404.
     Other,
+}
+
+impl Endpoint {
+    /// Whether its requests are forms, which the log shows.
+    pub(crate) fn takes_forms(self) -> bool {
+        matches!(self, Self::Token | Self::PartnerToken)
+    }
 }
 
 /// IMDS's path for tokens.
@@ -42,6 +51,9 @@ pub(crate) const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
 
 /// The path of the partner's key set.
 pub(crate) const PARTNER_JWKS_PATH: &str = "/jwks";
+
+/// The path of the partner's token endpoint.
+pub(crate) const PARTNER_TOKEN_PATH: &str = "/token";
 
 /// The path of the cluster's key set.
 pub(crate) const CLUSTER_JWKS_PATH: &str = "/openid/v1/jwks";
@@ -103,6 +115,7 @@ fn login(path: &str) -> Endpoint {
     match path {
         DISCOVERY_PATH => return Endpoint::PartnerDiscovery,
         PARTNER_JWKS_PATH => return Endpoint::PartnerJwks,
+        PARTNER_TOKEN_PATH => return Endpoint::PartnerToken,
         _ => {}
     }
     let mut segments = path.split('/').skip(2);
@@ -134,6 +147,7 @@ mod tests {
             ("/t/oauth2/token", Endpoint::Token),
             ("/.well-known/openid-configuration", Endpoint::PartnerDiscovery),
             ("/jwks", Endpoint::PartnerJwks),
+            ("/token", Endpoint::PartnerToken),
             ("/", Endpoint::Other),
             ("/t/oauth2/v2.0/token/", Endpoint::Other),
             ("/t/discovery/v2.0/keys/more", Endpoint::Other),

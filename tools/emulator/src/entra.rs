@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     directory::{CONSUMER_TENANT, LOGIN, OTHER_TENANT, OTHER_TENANT_DOMAIN, TENANT, TENANT_DOMAIN},
     entra_error::Error,
+    json::extend,
     mint::{issuer_v1, issuer_v2},
     shared::Shared,
 };
@@ -174,10 +175,4 @@ fn discovery(tenant: Tenant, version: &str) -> Value {
 
 fn cacheable(document: Value) -> Response {
     ([(CACHE_CONTROL, "max-age=86400, private")], Json(document)).into_response()
-}
-
-fn extend(object: &mut Value, members: Value) {
-    if let (Value::Object(object), Value::Object(members)) = (object, members) {
-        object.extend(members);
-    }
 }

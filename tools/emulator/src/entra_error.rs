@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{clock, directory::LOGIN, keys::random_guid};
 
@@ -31,12 +31,13 @@ impl Error {
     }
 }
 
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
+impl Error {
+    /// The body of the answer.
+    pub(crate) fn body(&self) -> Value {
         let (trace, correlation) = (random_guid(), random_guid());
         let time = clock::iso_8601(clock::now()).unwrap_or_default();
         let time = time.replace('T', " ");
-        let body = json!({
+        json!({
             "error": self.error,
             "error_description": format!(
                 "AADSTS{}: {} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}",
@@ -47,7 +48,12 @@ impl IntoResponse for Error {
             "trace_id": trace,
             "correlation_id": correlation,
             "error_uri": format!("{LOGIN}/error?code={}", self.code),
-        });
-        (self.status, Json(body)).into_response()
+        })
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body())).into_response()
     }
 }

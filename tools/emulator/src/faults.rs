@@ -7,8 +7,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::Endpoint;
+use crate::{Endpoint, entra_error::Error};
 
 /// What happens to one request instead of the normal answer, or on its way there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,43 @@ impl Fault {
     #[must_use]
     pub fn status(status: u16) -> Self {
         Self::new(Action::Answer { status, headers: Vec::new(), body: String::new() })
+    }
+
+    /// An answer with this status and a text.
+    #[must_use]
+    pub fn text(status: u16, content_type: &str, body: &str) -> Self {
+        let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+        Self::new(Action::Answer { status, headers, body: body.to_owned() })
+    }
+
+    /// 429 as Entra throttles: in plain text, with `Retry-After` in seconds if it is given.
+    #[must_use]
+    pub fn throttled(retry_after: Option<u32>) -> Self {
+        let mut headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
+        headers.extend(retry_after.map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
+        Self::new(Action::Answer { status: 429, headers, body: "Too Many Requests".to_owned() })
+    }
+
+    /// 200 with a page, as a proxy or a captive portal answers in place of somebody else.
+    #[must_use]
+    pub fn page() -> Self {
+        Self::text(200, "text/html", "<!DOCTYPE html><html><body>Sign in to continue</body></html>")
+    }
+
+    /// A refusal of Entra's with any `AADSTS` code.
+    #[must_use]
+    pub fn aadsts(status: u16, error: &'static str, code: u32, text: &str) -> Self {
+        let body = Error::new(error, code, text).body().to_string();
+        Self::text(status, "application/json; charset=utf-8", &body)
+    }
+
+    /// The normal answer with these members in place of its own; `null` removes one.
+    #[must_use]
+    pub fn merge(members: Value) -> Self {
+        Self::new(match members {
+            Value::Object(members) => Action::Merge(members),
+            _ => Action::Normal,
+        })
     }
 
     /// The normal answer, after `delay`.
@@ -79,6 +117,9 @@ pub enum Action {
     /// The normal head, with the full `content-length`, and half of the body; then the connection
     /// is closed.
     Truncate,
+    /// The normal answer with these members in place of its own, if it is a JSON object; `null`
+    /// removes one.
+    Merge(Map<String, Value>),
 }
 
 /// The faults that wait for requests.
@@ -140,6 +181,8 @@ mod milliseconds {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -163,7 +206,8 @@ mod tests {
                 {"delay_ms": 250},
                 {"action": {"answer": {"status": 429, "headers": [["retry-after", "60"]]}}},
                 {"action": "hang"},
-                {"action": {"drip": {"bytes_per_second": 10}}}
+                {"action": {"drip": {"bytes_per_second": 10}}},
+                {"action": {"merge": {"expires_in": "3599", "token_type": null}}}
             ]"#,
         )
         .unwrap();
@@ -171,6 +215,7 @@ mod tests {
         assert!(matches!(&faults[1].action, Action::Answer { status: 429, body, .. } if body.is_empty()));
         assert_eq!(faults[2], Fault::new(Action::Hang));
         assert_eq!(faults[3].action, Action::Drip { bytes_per_second: 10 });
+        assert_eq!(faults[4], Fault::merge(json!({"expires_in": "3599", "token_type": null})));
         assert!(serde_json::from_str::<Fault>(r#"{"delay": 5}"#).is_err());
     }
 }

@@ -13,9 +13,10 @@ use ring::{
     digest, hmac,
     rand::{SecureRandom, SystemRandom},
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-        EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
-        RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+        EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256,
+        RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
     },
 };
 use serde_json::{Value, json};
@@ -209,6 +210,18 @@ impl KeyPairs {
         [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa]
             .into_iter()
             .map(|algorithm| self.jwk(algorithm))
+    }
+
+    /// Whether this algorithm has made that signature; only for RS256, PS256 and ES256.
+    pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        let rsa = self.rsa.pair.public().as_ref();
+        let (verification, key): (&dyn VerificationAlgorithm, _) = match algorithm {
+            Algorithm::Rs256 => (&RSA_PKCS1_2048_8192_SHA256, rsa),
+            Algorithm::Ps256 => (&RSA_PSS_2048_8192_SHA256, rsa),
+            Algorithm::Es256 => (&ECDSA_P256_SHA256_FIXED, self.p256.pair.public_key().as_ref()),
+            _ => return false,
+        };
+        UnparsedPublicKey::new(verification, key).verify(message, signature).is_ok()
     }
 
     /// The signature over `message`; empty for `none`. Where the machine's random source fails it

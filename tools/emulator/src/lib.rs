@@ -15,13 +15,16 @@
 //! | `token`, `mint` | [`TokenSpec`]: access tokens, right ones and deliberately wrong ones |
 //! | `keys`, `signing` | keys: what is published of them, whose they are, their rotation |
 //! | `endpoint` | what a request is for: ports, hosts, paths |
-//! | `imds`, `entra`, `entra_token`, `customers`, `cluster`, `partner`, `backend` | one player each: routes, no sockets |
+//! | `entra_token`, `entra_client`, `entra_error`, `partner_token` | the token endpoints |
+//! | `token_request`, `assertion` | what a token endpoint is sent: forms, client assertions |
+//! | `imds`, `entra`, `customers`, `cluster`, `partner`, `backend` | one player each: routes, no sockets |
 //! | `token_cache` | the tokens that the managed-identity endpoints hand out again |
 //! | `faults` | answers that are late, broken, or not given at all |
 //! | `log`, `decoded` | what was asked, without the secrets; tokens taken apart |
 //! | [`control`] | the same knobs over HTTP |
 //! | `serve`, `tls`, `clock` | sockets and connections, certificates, the time |
 
+mod assertion;
 mod backend;
 mod clock;
 mod cluster;
@@ -32,25 +35,29 @@ pub mod directory;
 mod emulator;
 mod endpoint;
 mod entra;
+mod entra_client;
 mod entra_error;
 mod entra_token;
 mod faults;
 mod imds;
+mod json;
 mod keys;
 mod log;
 mod mint;
 mod partner;
+mod partner_token;
 mod serve;
 mod shared;
 mod signing;
 mod tls;
 mod token;
 mod token_cache;
+mod token_request;
 
 pub use emulator::{Emulator, Options, StartError};
 pub use endpoint::Endpoint;
 pub use faults::{Action, Fault};
 pub use keys::KeyError;
-pub use log::LoggedRequest;
+pub use log::{LoggedAssertion, LoggedRequest};
 pub use tls::TlsError;
 pub use token::{Algorithm, Issuer, Rotation, SigningKey, TokenSpec};

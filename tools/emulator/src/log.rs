@@ -29,6 +29,13 @@ pub struct LoggedRequest {
     /// The header fields in the order in which they came, names in lower case. A value that is a
     /// secret reads `<redacted N bytes>`.
     pub headers: Vec<(String, String)>,
+    /// The form of the body in the order of the wire, decoded; secrets as in `headers`. Only for
+    /// token endpoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub form: Vec<(String, String)>,
+    /// The client assertion of the form, taken apart and not verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<LoggedAssertion>,
     /// The claims of the bearer token, not verified. Only for the backend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<Map<String, Value>>,
@@ -39,7 +46,22 @@ pub struct LoggedRequest {
     pub status: Option<u16>,
 }
 
+/// A client assertion without its signature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoggedAssertion {
+    /// Its header parameters.
+    pub header: Map<String, Value>,
+    /// Its claims.
+    pub claims: Map<String, Value>,
+}
+
 impl LoggedRequest {
+    /// The value of a parameter of the form.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.form.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
     /// The value of the first header field of that name (in lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -77,6 +99,8 @@ impl RequestLog {
             method: method.to_string(),
             path: redacted_path(uri),
             headers: redacted_headers(uri, headers),
+            form: Vec::new(),
+            assertion: None,
             claims: bearer.and_then(Decoded::from_authorization).map(|token| token.claims),
             token_sha256: bearer.map(|token| sha256_hex(token.as_bytes())),
             status: None,
@@ -93,13 +117,21 @@ impl RequestLog {
         entries.first + entries.requests.len() - 1
     }
 
+    /// Notes the form that a request has brought, if it is still in the log.
+    pub(crate) fn note_form(&self, number: usize, body: &[u8]) {
+        let fields: Vec<_> = form_urlencoded::parse(body).into_owned().collect();
+        let assertion = fields.iter().find(|(name, _)| name == "client_assertion");
+        let assertion = assertion.and_then(|(_, text)| Decoded::from_authorization(text));
+        self.change(number, |request| {
+            request.form = fields.into_iter().map(redacted_field).collect();
+            request.assertion =
+                assertion.map(|Decoded { header, claims }| LoggedAssertion { header, claims });
+        });
+    }
+
     /// Notes the status that a request was answered with, if it is still in the log.
     pub(crate) fn finish(&self, number: usize, status: u16) {
-        let mut entries = self.lock();
-        let index = number.checked_sub(entries.first);
-        if let Some(request) = index.and_then(|index| entries.requests.get_mut(index)) {
-            request.status = Some(status);
-        }
+        self.change(number, |request| request.status = Some(status));
     }
 
     /// What is in the log, in the order of arrival.
@@ -118,6 +150,14 @@ impl RequestLog {
         entries.first += entries.requests.len();
         entries.requests.clear();
         entries.token_requests = 0;
+    }
+
+    fn change(&self, number: usize, change: impl FnOnce(&mut LoggedRequest)) {
+        let mut entries = self.lock();
+        let index = number.checked_sub(entries.first);
+        if let Some(request) = index.and_then(|index| entries.requests.get_mut(index)) {
+            change(request);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -166,6 +206,13 @@ const LIMIT: usize = 20_000;
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn redacted_field((name, value): (String, String)) -> (String, String) {
+    // Its value says what kind of assertion comes, no more.
+    let is_secret = name != "client_assertion_type" && is_secret_name(&name.to_ascii_lowercase());
+    let shown = if is_secret || looks_like_token(&value) { redacted(value.len()) } else { value };
+    (name, shown)
 }
 
 fn redacted(bytes: usize) -> String {

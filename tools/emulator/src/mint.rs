@@ -10,6 +10,7 @@ use crate::{
         Api, Application, B2C_HOST, B2C_POLICY, CLUSTER_ISSUER, CONTOSO_API, CUSTOMER_TENANT, LOGIN,
         ManagedIdentity, PARTNER_ISSUER, SERVICE_ACCOUNT, TokenVersion,
     },
+    json::{object, replace},
     keys::{random_guid, random_text},
     signing::Keys,
 };
@@ -36,6 +37,11 @@ impl Subject {
             strength: "1",
             resource_id: None,
         }
+    }
+
+    /// The same, with a certificate or a federated credential.
+    pub(crate) fn without_secret(self) -> Self {
+        Self { strength: "2", ..self }
     }
 
     /// A managed identity that asks for a token under that name of the API.
@@ -225,27 +231,10 @@ pub(crate) const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
 /// The object id of a customer.
 const CUSTOMER: &str = "c2a9f1d4-08b3-4e67-95fc-3b1d7e60a284";
 
-fn replace(object: &mut Map<String, Value>, changes: &Map<String, Value>) {
-    for (name, value) in changes {
-        if value.is_null() {
-            object.remove(name);
-        } else {
-            object.insert(name.clone(), value.clone());
-        }
-    }
-}
-
 /// The members as JSON, `appended` last and as often as they come.
 fn text(members: Map<String, Value>, appended: &[(String, Value)]) -> String {
     let members = members.iter().chain(appended.iter().map(|(name, value)| (name, value)));
     let members: Vec<_> =
         members.map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
     format!("{{{}}}", members.join(","))
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
 }

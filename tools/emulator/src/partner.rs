@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     directory::PARTNER_ISSUER as ISSUER,
-    endpoint::{DISCOVERY_PATH, PARTNER_JWKS_PATH},
+    endpoint::{DISCOVERY_PATH, PARTNER_JWKS_PATH, PARTNER_TOKEN_PATH},
     shared::Shared,
 };
 
@@ -20,9 +20,13 @@ async fn discovery() -> Json<Value> {
     Json(json!({
         "issuer": ISSUER,
         "authorization_endpoint": format!("{ISSUER}/authorize"),
-        "token_endpoint": format!("{ISSUER}/token"),
+        "token_endpoint": format!("{ISSUER}{PARTNER_TOKEN_PATH}"),
         "jwks_uri": format!("{ISSUER}{PARTNER_JWKS_PATH}"),
         "response_types_supported": ["code"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_basic", "client_secret_post", "private_key_jwt"
+        ],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA"],
     }))

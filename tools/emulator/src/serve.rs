@@ -4,7 +4,7 @@ use std::{collections::HashMap, convert::Infallible, io, sync::Arc, time::Durati
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     http::{
         HeaderName, HeaderValue, Request, Response, StatusCode,
         header::{CONTENT_LENGTH, HOST},
@@ -12,13 +12,14 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::stream;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Collected};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
     service::TowerToHyperService,
 };
+use serde_json::{Map, Value};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -27,7 +28,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tower::{ServiceExt, service_fn};
 
-use crate::{Action, Endpoint, Fault, endpoint::Site, shared::Shared};
+use crate::{Action, Endpoint, Fault, endpoint::Site, json::replace, shared::Shared};
 
 /// A player behind one port.
 #[derive(Clone)]
@@ -79,13 +80,20 @@ impl Player {
         let endpoint = (self.classify)(host(&request), request.uri().path());
         let log = &self.shared.log;
         let number = log.begin(endpoint, request.method(), request.uri(), request.headers());
+        let mut request = request.map(Body::new);
+        if endpoint.takes_forms() {
+            let (head, body) = request.into_parts();
+            let form = to_bytes(body, FORM_LIMIT).await.unwrap_or_default();
+            log.note_form(number, &form);
+            request = Request::from_parts(head, Body::from(form));
+        }
         let Fault { delay, action } =
             self.shared.faults.next(endpoint).unwrap_or_else(|| Fault::new(Action::Normal));
         if !delay.is_zero() {
             sleep(delay).await;
         }
         let normal = async || {
-            let answered: Result<_, Infallible> = self.router.clone().oneshot(request.map(Body::new)).await;
+            let answered: Result<_, Infallible> = self.router.clone().oneshot(request).await;
             let Ok(response) = answered;
             response
         };
@@ -96,6 +104,7 @@ impl Player {
             Action::Close => return Err(Closed),
             Action::Drip { bytes_per_second } => drip(normal().await, bytes_per_second).await,
             Action::Truncate => truncate(normal().await).await,
+            Action::Merge(members) => merge(normal().await, members).await,
         };
         log.finish(number, response.status().as_u16());
         Ok(response)
@@ -185,6 +194,21 @@ async fn truncate(response: Response<Body>) -> Response<Body> {
     })
     .await
 }
+
+/// The members of a JSON body replaced; `null` removes one. A body that is no object stays.
+async fn merge(response: Response<Body>, members: Map<String, Value>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+    head.headers.remove(CONTENT_LENGTH);
+    let Ok(mut object) = serde_json::from_slice(&body) else {
+        return Response::from_parts(head, Body::from(body));
+    };
+    replace(&mut object, &members);
+    Response::from_parts(head, Body::from(Value::Object(object).to_string()))
+}
+
+/// The longest form that is read, in bytes; a longer one is empty.
+const FORM_LIMIT: usize = 64 * 1024;
 
 /// The response with `change` done to its body, and the `content-length` of the whole body.
 async fn with_body(response: Response<Body>, change: impl FnOnce(Bytes) -> Body) -> Response<Body> {

@@ -11,7 +11,9 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Rotation, TokenSpec, clock,
+    Rotation, TokenSpec,
+    assertion::UsedAssertions,
+    clock,
     directory::{APPLICATIONS, CALLER},
     faults::FaultBook,
     keys::{KeyError, random_text},
@@ -31,7 +33,10 @@ pub(crate) struct Shared {
     /// The tokens that IMDS hands out again.
     pub(crate) imds_tokens: TokenCache,
     keys: RwLock<Keys>,
+    /// The assertions that clients have shown.
+    pub(crate) used_assertions: UsedAssertions,
     token_lifetime: AtomicI64,
+    client_token_lifetime: AtomicI64,
     secrets: Vec<(&'static str, String)>,
 }
 
@@ -43,10 +48,12 @@ impl Shared {
             faults: FaultBook::default(),
             imds_tokens: TokenCache::default(),
             keys: RwLock::new(Keys::generate()?),
+            used_assertions: UsedAssertions::default(),
             token_lifetime: AtomicI64::new(24 * 60 * 60),
+            client_token_lifetime: AtomicI64::new(3599),
             secrets: APPLICATIONS
                 .iter()
-                .map(|application| (application.client_id, random_text(30)))
+                .map(|application| (application.client_id, format!("{}~+%&=/", random_text(30))))
                 .collect(),
         })
     }
@@ -63,9 +70,19 @@ impl Shared {
 
     /// Sets it.
     pub(crate) fn set_token_lifetime(&self, lifetime: Duration) {
-        let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        self.token_lifetime.store(seconds, Ordering::Relaxed);
+        self.token_lifetime.store(seconds(lifetime), Ordering::Relaxed);
         self.imds_tokens.clear();
+    }
+
+    /// The lifetime of the token endpoints' tokens, in seconds. Entra draws it at random between
+    /// 60 and 90 minutes; tests want it fixed.
+    pub(crate) fn client_token_lifetime(&self) -> i64 {
+        self.client_token_lifetime.load(Ordering::Relaxed)
+    }
+
+    /// Sets it.
+    pub(crate) fn set_client_token_lifetime(&self, lifetime: Duration) {
+        self.client_token_lifetime.store(seconds(lifetime), Ordering::Relaxed);
     }
 
     /// The secret of an application.
@@ -91,4 +108,8 @@ impl Shared {
     pub(crate) fn issue(&self, spec: &TokenSpec) -> String {
         mint(&Subject::from(CALLER), spec, &self.keys(), clock::now())
     }
+}
+
+fn seconds(lifetime: Duration) -> i64 {
+    i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)
 }

@@ -6,7 +6,9 @@ use gatepass_emulator::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Running, json, list, part, start, verifies};
+use crate::support::{
+    Form, Running, client_credentials, json, list, now, part, post_form, refused, start, verifies,
+};
 
 #[tokio::test]
 async fn discovery_leads_to_the_keys_that_verify_a_token() {
@@ -193,7 +195,7 @@ async fn adding_a_key_keeps_old_tokens_good_and_replacing_it_does_not() {
 async fn client_credentials_give_a_token_with_numbers_around_it() {
     let emulator = start().await;
     let secret = emulator.client_secret(CALLER.client_id).unwrap();
-    let answer = ask(&emulator, TENANT, &form(CALLER.client_id, secret), 200).await;
+    let answer = ask(&emulator, TENANT, &client_credentials(CALLER.client_id, secret), 200).await;
     assert_eq!(answer["token_type"], "Bearer");
     assert_eq!(answer["expires_in"], 3599);
     assert_eq!(answer["ext_expires_in"], 3599);
@@ -212,13 +214,13 @@ async fn the_token_endpoint_refuses_in_entras_words() {
     let secret = emulator.client_secret(CALLER.client_id).unwrap();
     let strangers = emulator.client_secret(STRANGER.client_id).unwrap();
     let with = |name: &'static str, value: &'static str| {
-        let mut fields = form(CALLER.client_id, secret);
+        let mut fields = client_credentials(CALLER.client_id, secret);
         fields.retain(|(field, _)| *field != name);
         fields.push((name, value.to_owned()));
         fields
     };
     let without = |name: &'static str| {
-        let mut fields = form(CALLER.client_id, secret);
+        let mut fields = client_credentials(CALLER.client_id, secret);
         fields.retain(|(field, _)| *field != name);
         fields
     };
@@ -231,12 +233,12 @@ async fn the_token_endpoint_refuses_in_entras_words() {
         (with("grant_type", "password"), 400, "unsupported_grant_type", 70_003),
         (without("grant_type"), 400, "invalid_request", 900_144),
         (without("scope"), 400, "invalid_request", 900_144),
-        (form(STRANGER.client_id, strangers), 400, "invalid_grant", 501_051),
+        (client_credentials(STRANGER.client_id, strangers), 400, "invalid_grant", 501_051),
     ] {
         let refusal = ask(&emulator, TENANT, &fields, status).await;
         refused(&refusal, error, code);
     }
-    let good = form(CALLER.client_id, secret);
+    let good = client_credentials(CALLER.client_id, secret);
     refused(&ask(&emulator, "common", &good, 400).await, "invalid_request", 90_130);
     refused(&ask(&emulator, "nobody", &good, 400).await, "invalid_tenant", 90_002);
     let url = emulator.login_url(&format!("/{TENANT}/oauth2/v2.0/token"));
@@ -252,38 +254,7 @@ async fn two_emulators_share_no_key_and_no_secret() {
     assert_eq!(one.client_secret("nobody"), None);
 }
 
-type Form = Vec<(&'static str, String)>;
-
-fn form(client_id: &str, secret: &str) -> Form {
-    vec![
-        ("grant_type", "client_credentials".to_owned()),
-        ("client_id", client_id.to_owned()),
-        ("client_secret", secret.to_owned()),
-        ("scope", "api://contoso-api/.default".to_owned()),
-    ]
-}
-
 async fn ask(emulator: &Running, tenant: &str, fields: &Form, status: u16) -> Value {
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let request = emulator
-        .client()
-        .post(emulator.login_url(&format!("/{tenant}/oauth2/v2.0/token")))
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(body);
-    json(request, status).await
-}
-
-fn refused(refusal: &Value, error: &str, code: u32) {
-    assert_eq!(refusal["error"], error, "{refusal}");
-    assert_eq!(refusal["error_codes"], json!([code]));
-    let description = refusal["error_description"].as_str().unwrap();
-    assert!(description.starts_with(&format!("AADSTS{code}: ")), "{description}");
-    for name in ["timestamp", "trace_id", "correlation_id", "error_uri"] {
-        assert!(refusal[name].is_string(), "{name}");
-    }
-}
-
-fn now() -> i64 {
-    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    i64::try_from(since.as_secs()).unwrap()
+    json(post_form(emulator, emulator.login_url(&format!("/{tenant}/oauth2/v2.0/token")), fields), status)
+        .await
 }

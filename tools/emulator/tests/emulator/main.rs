@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod assertions;
 mod backend;
 mod control;
 mod entra;
@@ -16,5 +17,7 @@ mod imds;
 mod metadata;
 mod official_client;
 mod partner;
+mod partner_token;
 mod support;
+mod token_endpoint;
 mod tokens;

@@ -178,3 +178,40 @@ pub(crate) fn verifies(token: &str, keys: &[Value]) -> bool {
         }
     })
 }
+
+/// The fields of a form.
+pub(crate) type Form = Vec<(&'static str, String)>;
+
+/// The form of client credentials with a secret.
+pub(crate) fn client_credentials(client_id: &str, secret: &str) -> Form {
+    vec![
+        ("grant_type", "client_credentials".to_owned()),
+        ("client_id", client_id.to_owned()),
+        ("client_secret", secret.to_owned()),
+        ("scope", "api://contoso-api/.default".to_owned()),
+    ]
+}
+
+/// A form on its way.
+pub(crate) fn post_form(emulator: &Running, url: String, fields: &Form) -> RequestBuilder {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let request = emulator.client().post(url);
+    request.header("content-type", "application/x-www-form-urlencoded").body(body)
+}
+
+/// Wants a refusal of Entra's with that error and that code.
+pub(crate) fn refused(refusal: &Value, error: &str, code: u32) {
+    assert_eq!(refusal["error"], error, "{refusal}");
+    assert_eq!(refusal["error_codes"], serde_json::json!([code]), "{refusal}");
+    let description = refusal["error_description"].as_str().unwrap();
+    assert!(description.starts_with(&format!("AADSTS{code}: ")), "{description}");
+    for name in ["timestamp", "trace_id", "correlation_id", "error_uri"] {
+        assert!(refusal[name].is_string(), "{name}");
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
