@@ -25,6 +25,8 @@ pub enum Purpose {
     Keys(Fingerprint),
     /// An outbound token ([`crate::tokens`]).
     Token(Fingerprint),
+    /// A secret ([`crate::secrets`]).
+    Secret(Fingerprint),
 }
 
 /// An absolute `http` or `https` URL in the parts that a request needs.
@@ -153,6 +155,12 @@ pub enum CallFailure {
     /// The body was not what was asked for.
     #[error("an answer that cannot be used: {0}")]
     Unusable(Unusable),
+    /// The token that the call must carry is not to be had.
+    #[error("the token for this call is not to be had")]
+    NoToken,
+    /// A secret that the request is made of is not to be had.
+    #[error("a secret that the request needs is not to be had")]
+    NoSecret,
     /// Another VM of this Envoy made the call; its log has the reason.
     #[error("a failure in another worker")]
     Elsewhere,
@@ -182,6 +190,12 @@ pub enum Unusable {
     /// The endpoint gave the token that is held already, or one that ends no later.
     #[error("a token no fresher than the one that is held")]
     NotFresher,
+    /// No text, an empty one, or one over [`crate::secrets::MAX_SECRET_BYTES`].
+    #[error("no secret: not text, empty, or over 64 KiB")]
+    NoSecret,
+    /// A secret that its vault has disabled.
+    #[error("a secret that is disabled")]
+    Disabled,
     /// Not one key that can be used.
     #[error("no key that can be used")]
     NoKeys,
@@ -195,6 +209,8 @@ impl CallFailure {
             Self::NoAnswer => "no_answer",
             Self::Status(_) => "status",
             Self::Unusable(_) => "unusable",
+            Self::NoToken => "no_token",
+            Self::NoSecret => "no_secret",
             Self::Elsewhere => "elsewhere",
         }
     }

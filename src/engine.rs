@@ -152,6 +152,7 @@ const fn unavailable(purpose: Purpose) -> Reason {
     match purpose {
         Purpose::Keys(_) => Reason::KeysUnavailable(Duration::ZERO),
         Purpose::Token(_) => Reason::TokenUnavailable(Duration::ZERO),
+        Purpose::Secret(_) => Reason::SecretUnavailable(Duration::ZERO),
     }
 }
 

@@ -13,6 +13,7 @@
 //! | which key signed it? | [`keys`] |
 //! | may this caller do this? | [`access`] |
 //! | which token does the backend want? | [`tokens`] |
+//! | which secret? | [`secrets`] |
 //! | what happens next? | [`engine`] |
 //!
 //! [`config`] turns the operator's JSON into values that are valid by construction, [`state`] keeps what
@@ -33,6 +34,7 @@ pub mod keys;
 pub mod observe;
 pub mod refusal;
 pub mod secret;
+pub mod secrets;
 pub mod state;
 pub mod time;
 pub mod tokens;

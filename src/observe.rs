@@ -36,6 +36,14 @@ pub enum Counter {
     TokenFailed(&'static str),
     /// A token was taken over from another VM.
     TokenShared,
+    /// A call for a secret was sent.
+    SecretRequested,
+    /// A secret was read.
+    SecretFetched,
+    /// A secret was read and is another one than before.
+    SecretChanged,
+    /// A secret could not be read, for this code.
+    SecretFailed(&'static str),
 }
 
 impl Counter {
@@ -54,6 +62,10 @@ impl Counter {
             Self::TokenFetched => ("tokens.fetched", None),
             Self::TokenFailed(code) => ("tokens.failed", Some(code)),
             Self::TokenShared => ("tokens.shared", None),
+            Self::SecretRequested => ("secrets.requested", None),
+            Self::SecretFetched => ("secrets.fetched", None),
+            Self::SecretChanged => ("secrets.changed", None),
+            Self::SecretFailed(code) => ("secrets.failed", Some(code)),
         };
         code.map_or_else(|| format!("gatepass.{name}"), |code| format!("gatepass.{name}.{code}"))
     }

@@ -50,6 +50,9 @@ pub enum Reason {
     /// An outbound token is not to be had.
     #[error("no token for the backend is to be had")]
     TokenUnavailable(Duration),
+    /// A secret that the request needs is not to be had.
+    #[error("a secret is not to be had")]
+    SecretUnavailable(Duration),
     /// A fault of ours.
     #[error("an internal fault")]
     Internal,
@@ -70,6 +73,7 @@ impl Reason {
             Self::KeysUnavailable(_) => "keys_unavailable",
             Self::KeysBusy => "keys_busy",
             Self::TokenUnavailable(_) => "token_unavailable",
+            Self::SecretUnavailable(_) => "secret_unavailable",
             Self::Internal => "internal",
         }
     }
@@ -83,9 +87,10 @@ impl Reason {
                 on_failure.status
             }
             Self::Denied(_) => on_failure.forbidden_status,
-            Self::KeysUnavailable(_) | Self::KeysBusy | Self::TokenUnavailable(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::KeysUnavailable(_)
+            | Self::KeysBusy
+            | Self::TokenUnavailable(_)
+            | Self::SecretUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -99,7 +104,10 @@ impl Reason {
             Self::PathAmbiguous(_) => "The path of the request is ambiguous.",
             Self::TokenMissing => "JWT not present.",
             Self::SchemeNotAllowed | Self::TokenMultiple | Self::Token(_) | Self::Denied(_) => "Invalid JWT.",
-            Self::KeysUnavailable(_) | Self::KeysBusy | Self::TokenUnavailable(_) => {
+            Self::KeysUnavailable(_)
+            | Self::KeysBusy
+            | Self::TokenUnavailable(_)
+            | Self::SecretUnavailable(_) => {
                 "The service is not ready to authenticate this request. Try again later."
             }
             Self::Internal => "Internal server error",
@@ -137,7 +145,7 @@ impl Reason {
     /// Whole seconds, at least one, after which to try again.
     fn retry_after(self) -> Option<u64> {
         match self {
-            Self::KeysUnavailable(wait) | Self::TokenUnavailable(wait) => {
+            Self::KeysUnavailable(wait) | Self::TokenUnavailable(wait) | Self::SecretUnavailable(wait) => {
                 Some(wait.as_millis().div_ceil(1_000).clamp(1, 3_600) as u64)
             }
             Self::KeysBusy => Some(1),

@@ -16,6 +16,15 @@ impl SecretString {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// The text, where it may be the value of a header (RFC 9110, section 5.5): visible ASCII, with spaces and tabs
+    /// only within it.
+    pub fn header_value(&self) -> Option<&str> {
+        let is_visible = |byte: &u8| byte.is_ascii_graphic();
+        let (first, last) = (self.0.as_bytes().first()?, self.0.as_bytes().last()?);
+        let within = self.0.bytes().all(|byte| is_visible(&byte) || byte == b' ' || byte == b'\t');
+        (within && is_visible(first) && is_visible(last)).then_some(&self.0)
+    }
 }
 
 impl fmt::Debug for SecretString {
@@ -35,5 +44,15 @@ mod tests {
     fn debug_prints_the_length_only() {
         let secret = SecretString::new("canary".into());
         assert_eq!(format!("{secret:?}"), "SecretString(6 bytes)");
+    }
+
+    #[test]
+    fn only_what_can_stand_in_a_header_is_given_for_one() {
+        for text in ["a", "Basic a b", "k=\tv", "a:b;c\"d"] {
+            assert_eq!(SecretString::new(text.into()).header_value(), Some(text));
+        }
+        for text in ["", " a", "a ", "a\nb: c", "a\rb", "a\0", "\u{7f}", "ä", "\t"] {
+            assert_eq!(SecretString::new(text.into()).header_value(), None, "{text:?}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::fingerprint::Fingerprint;
 use crate::jwt::Verifier;
 use crate::keys::{self, Keys};
 use crate::observe::{Counter, Counters, LogLevel, LogLine};
+use crate::secrets::{self, Secrets};
 use crate::time::{Monotonic, Now};
 use crate::tokens::lease::{Lease, SharedStore};
 use crate::tokens::{self, Tokens};
@@ -38,6 +39,8 @@ pub struct State<V: Verifier> {
     pub keys: Keys<V>,
     /// Outbound tokens.
     pub tokens: Tokens,
+    /// Secrets.
+    pub secrets: Secrets,
     /// Tokens that were verified before.
     pub verdicts: Verdicts,
     /// Requests that wait.
@@ -60,6 +63,7 @@ impl<V: Verifier> State<V> {
             verifier,
             keys: Keys::default(),
             tokens: Tokens::default(),
+            secrets: Secrets::default(),
             verdicts: Verdicts::default(),
             waiting: Waiting::default(),
             slow_checks: Bucket::new(SLOW_CHECKS, SLOW_CHECK_INTERVAL),
@@ -72,11 +76,15 @@ impl<V: Verifier> State<V> {
         }
     }
 
-    /// Begins to keep what a configuration needs at once: the keys of its issuers.
+    /// Begins to keep what a configuration needs: the keys of its issuers at once, its secrets when they are asked for.
     pub fn install(&mut self, configuration: &Configuration) {
         for issuer in &configuration.issuers {
             self.keys.install(issuer);
         }
+        for secret in &configuration.secrets {
+            self.secrets.install(secret);
+        }
+        self.log.extend(configuration.notices.iter().cloned());
     }
 
     /// The calls that are due now, and the streams that may go on because another VM did the work.
@@ -86,12 +94,49 @@ impl<V: Verifier> State<V> {
             self.counters.count(Counter::KeysRequested);
             calls.push(self.call(Purpose::Keys(of), request));
         }
+        let mut streams = BTreeSet::new();
+        // A secret may need a token, and that token another secret. What is left when the call for that one has
+        // ended is due then.
+        for _ in 0..2 {
+            self.due_secrets(&mut calls, &mut streams, now);
+            self.due_tokens(&mut calls, &mut streams, store, now);
+        }
+        (calls, streams)
+    }
+
+    fn due_secrets(&mut self, calls: &mut Vec<Call>, streams: &mut BTreeSet<StreamId>, now: Now) {
+        let Self { secrets, tokens, .. } = self;
+        let due = secrets.due(
+            |definition| match tokens.get(definition, now) {
+                tokens::Get::Token(token) => Ok(token.clone()),
+                tokens::Get::Wait => Err(None),
+                tokens::Get::Unavailable(wait) => Err(Some(wait)),
+            },
+            now,
+        );
+        for (of, request) in due.calls {
+            self.counters.count(Counter::SecretRequested);
+            calls.push(self.call(Purpose::Secret(of), request));
+        }
+        for (of, failure) in due.failed {
+            self.note_secret(of, secrets::Progress::Failed(failure));
+            streams.append(&mut self.waiting.take(Purpose::Secret(of)));
+        }
+    }
+
+    fn due_tokens(
+        &mut self,
+        calls: &mut Vec<Call>,
+        streams: &mut BTreeSet<StreamId>,
+        store: &mut impl SharedStore,
+        now: Now,
+    ) {
         let due = self.tokens.due(&self.lease, store, now);
         for (of, request) in due.calls {
             self.counters.count(Counter::TokenRequested);
             calls.push(self.call(Purpose::Token(of), request));
         }
-        (calls, self.token_changes(due.changed))
+        streams.append(&mut self.token_changes(due.changed));
     }
 
     /// Another VM has woken this one: the streams that may go on.
@@ -156,6 +201,11 @@ impl<V: Verifier> State<V> {
                     self.note_token(of, progress);
                 }
             }
+            Purpose::Secret(of) => {
+                if let Some(progress) = self.secrets.answered(of, answer, now, &mut self.jitter) {
+                    self.note_secret(of, progress);
+                }
+            }
         }
         self.waiting.take(purpose)
     }
@@ -166,6 +216,7 @@ impl<V: Verifier> State<V> {
             match self.calls.remove(&id) {
                 Some(Purpose::Keys(of)) => self.keys.lost(of),
                 Some(Purpose::Token(of)) => self.tokens.lost(of, &self.lease, store, now),
+                Some(Purpose::Secret(of)) => self.secrets.lost(of),
                 None => {}
             }
         }
@@ -193,6 +244,25 @@ impl<V: Verifier> State<V> {
             }
         };
         self.log.push(line);
+    }
+
+    fn note_secret(&mut self, of: Fingerprint, progress: secrets::Progress) {
+        let name = self.secrets.name(of);
+        let (level, text) = match progress {
+            secrets::Progress::Fetched { changed } => {
+                self.counters.count(Counter::SecretFetched);
+                if !changed {
+                    return;
+                }
+                self.counters.count(Counter::SecretChanged);
+                (LogLevel::Info, format!("secret {name:?}: a new value was read"))
+            }
+            secrets::Progress::Failed(failure) => {
+                self.counters.count(Counter::SecretFailed(failure.code()));
+                (LogLevel::Warn, format!("secret {name:?}: not read: {failure}"))
+            }
+        };
+        self.log.push(LogLine { level, text });
     }
 
     fn note_token(&mut self, of: Fingerprint, progress: tokens::Progress) {

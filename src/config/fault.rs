@@ -26,6 +26,12 @@ impl Path {
         self.then(Segment::Member(name.to_owned()))
     }
 
+    /// Whether a secret stands here, or what leads to one.
+    fn is_of_secret(&self) -> bool {
+        let is_member = |segment: Option<&Segment>, name: &str| matches!(segment, Some(Segment::Member(member)) if member == name);
+        (self.0.len() > 1 && is_member(self.0.first(), "secrets")) || is_member(self.0.last(), "inline")
+    }
+
     /// The item `index` of this place.
     pub fn item(&self, index: usize) -> Self {
         self.then(Segment::Item(index))
@@ -80,6 +86,20 @@ impl Fault {
     pub const fn new(path: Path, kind: FaultKind) -> Self {
         Self { path, kind }
     }
+
+    /// The same without what was written, where that may be a secret or a part of one.
+    pub(super) fn without_secrets(mut self) -> Self {
+        if self.path.is_of_secret() {
+            self.kind = match self.kind {
+                FaultKind::UnknownField { expected, .. } => FaultKind::UnknownFieldOfSecret(expected),
+                FaultKind::UnknownName { what: "value", .. } => FaultKind::Invalid(
+                    "`${…}` names a value that is not defined; the two characters themselves are `$${`",
+                ),
+                kind => kind,
+            };
+        }
+        self
+    }
 }
 
 /// The kinds of faults in a configuration.
@@ -96,6 +116,9 @@ pub enum FaultKind {
         /// Those that exist.
         expected: Vec<String>,
     },
+    /// A field that does not exist, in the place of a secret. It is not quoted: it may be the secret.
+    #[error("a field that does not exist here; expected {}", list(.0))]
+    UnknownFieldOfSecret(Vec<String>),
     /// A word that is none of those that may stand here. It is not quoted: it may have slipped from elsewhere.
     #[error("unknown word{}; expected {}", hint(word, expected), list(expected))]
     UnknownWord {
@@ -119,6 +142,17 @@ pub enum FaultKind {
         "the environment variable `{0}` is not set; Envoy hands on those that `vm_config.environment_variables` names"
     )]
     VariableNotSet(String),
+    /// A reference to a secret that is not there. It is not quoted: it may be the secret itself.
+    #[error("there is no secret of this name{hint}; defined: {}", list(defined))]
+    UnknownSecret {
+        /// "did you mean", where that is clear.
+        hint: String,
+        /// The names that are defined.
+        defined: Vec<String>,
+    },
+    /// Something that can only be had once it is there.
+    #[error("this needs itself: {}", .0.join(" -> "))]
+    Cycle(Vec<String>),
     /// A field that must be there.
     #[error("the field `{0}` is missing")]
     MissingField(String),
@@ -147,6 +181,13 @@ pub enum FaultKind {
         /// The index of the operation that takes all of its requests.
         by: usize,
     },
+}
+
+impl FaultKind {
+    /// A reference `name` to a secret, where only `defined` are there.
+    pub(super) fn unknown_secret(name: &str, defined: Vec<String>) -> Self {
+        Self::UnknownSecret { hint: hint(name, &defined), defined }
+    }
 }
 
 fn list(words: &[String]) -> String {

@@ -16,7 +16,8 @@ use crate::access::{Matcher, Requirement};
 use crate::environment::Environment;
 use crate::json::Json;
 use crate::jwt::TimeRules;
-use crate::{keys, tokens};
+use crate::observe::LogLine;
+use crate::{keys, secrets, tokens};
 
 use values::Values;
 
@@ -29,12 +30,16 @@ pub struct Configuration {
     pub operations: Vec<Operation>,
     /// Every issuer that an operation trusts or that is merely defined.
     pub issuers: Vec<Rc<keys::Definition>>,
+    /// Every secret that is defined.
+    pub secrets: Vec<Rc<secrets::Definition>>,
     /// How refusals look where no operation is found.
     pub on_failure: OnFailure,
     /// How long a request waits at the most.
     pub wait: Duration,
     /// Whether VMs share tokens although their `vm_id` is empty, or do not although it is set.
     pub shared_cache: Option<bool>,
+    /// What the operator should know about it although it is valid.
+    pub notices: Vec<LogLine>,
 }
 
 /// One operation.
@@ -148,9 +153,14 @@ impl Configuration {
             written_as_yaml.ok_or_else(|| vec![Fault::new(Path::root(), FaultKind::NotJson(error))])
         });
         let mut tree = tree?;
-        let values = Values::resolve(&mut tree, environment)?;
-        let configuration = read(&mut tree).and_then(compile::compile);
-        configuration.map_err(|faults| faults.into_iter().map(|fault| values.hide(fault)).collect())
+        let faults = match Values::resolve(&mut tree, environment) {
+            Err(faults) => faults,
+            Ok(values) => match read(&mut tree).and_then(|raw| compile::compile(raw, environment)) {
+                Ok(configuration) => return Ok(configuration),
+                Err(faults) => faults.into_iter().map(|fault| values.hide(fault)).collect(),
+            },
+        };
+        Err(faults.into_iter().map(Fault::without_secrets).collect())
     }
 }
 

@@ -6,6 +6,8 @@ use crate::access::{Condition, RequiredClaim, Requirement};
 use crate::environment::Environment;
 use crate::jwt::Algorithm;
 
+mod secrets;
+
 const TENANT: &str = "7f3c9a52-1d0e-4b68-9c47-2a5d8e6b1f90";
 
 /// A configuration with these `operations`, under an issuer, an identity and defaults.
@@ -447,7 +449,7 @@ fn no_fault_quotes_a_value() {
             let mut left = place;
             let Some(tree) = replaced(&good, &canary, &mut left) else { break };
             let faults = match super::tree::read::<super::raw::Configuration>(&tree, Path::root()) {
-                Ok(raw) => super::compile::compile(raw).err().unwrap_or_default(),
+                Ok(raw) => super::compile::compile(raw, &Environment::default()).err().unwrap_or_default(),
                 Err(fault) => vec![fault],
             };
             // A reference to an issuer or an identity is a name, and is told.

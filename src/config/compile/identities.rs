@@ -8,7 +8,33 @@ use crate::config::raw;
 use crate::tokens::{self, Imds, ImdsIdentity, Source, Target};
 
 impl Compiler {
-    pub(super) fn identity(&mut self, path: &Path, raw: raw::Identity) -> Option<Source> {
+    /// The identity that is called `name` at `path`.
+    pub(super) fn identity(&mut self, path: &Path, name: &str) -> Option<Source> {
+        if let Some(known) = self.identities.get(name) {
+            return known.clone();
+        }
+        let own = Path::root().member("identities").member(name);
+        let Some(raw) = self.raw.identities.remove(name) else {
+            let defined = self.names.identities.clone();
+            let unknown = FaultKind::UnknownName { what: "identity", name: name.to_owned(), defined };
+            let kind = self.cycle(&own).unwrap_or(unknown);
+            return self.fault(path, kind);
+        };
+        self.under_way.push(own.clone());
+        let source = self.source(&own, raw);
+        self.under_way.pop();
+        self.identities.insert(name.to_owned(), source.clone());
+        source
+    }
+
+    /// Compiles the identities that nothing refers to.
+    pub(super) fn other_identities(&mut self) {
+        for name in self.names.identities.clone() {
+            self.identity(&Path::root().member("identities"), &name);
+        }
+    }
+
+    fn source(&mut self, path: &Path, raw: raw::Identity) -> Option<Source> {
         let Some(raw) = raw.managed_identity else {
             return self.fault(path, FaultKind::MissingField("managed_identity".to_owned()));
         };
@@ -35,14 +61,7 @@ impl Compiler {
         target_path: &Path,
         target: &Target,
     ) -> Option<Rc<tokens::Definition>> {
-        let source = match self.identities.get(identity) {
-            Some(source) => source.clone()?,
-            None => {
-                let defined = self.identities.keys().cloned().collect();
-                let kind = FaultKind::UnknownName { what: "identity", name: identity.to_owned(), defined };
-                return self.fault(&path.member("identity"), kind);
-            }
-        };
+        let source = self.identity(&path.member("identity"), identity)?;
         match tokens::Definition::new(identity, source, target) {
             Ok(definition) => Some(Rc::new(definition)),
             Err(instead) => self.fault(target_path, FaultKind::Invalid(instead)),

@@ -8,6 +8,7 @@ mod identities;
 mod issuers;
 mod on_failure;
 mod operations;
+mod secrets;
 mod validate;
 mod values;
 
@@ -18,11 +19,17 @@ use std::time::Duration;
 use super::Configuration;
 use super::fault::{Fault, FaultKind, Path};
 use super::raw;
+use crate::environment::Environment;
 use crate::keys;
+use crate::observe::{LogLevel, LogLine};
+use crate::secrets::Definition as Secret;
 use crate::tokens::Source;
 
-pub(super) fn compile(raw: raw::Configuration) -> Result<Configuration, Vec<Fault>> {
-    let mut compiler = Compiler::default();
+pub(super) fn compile(
+    raw: raw::Configuration,
+    environment: &Environment,
+) -> Result<Configuration, Vec<Fault>> {
+    let mut compiler = Compiler { environment: environment.clone(), ..Compiler::default() };
     let configuration = compiler.configuration(raw);
     match configuration {
         Some(configuration) if compiler.faults.is_empty() => Ok(configuration),
@@ -36,6 +43,29 @@ struct Compiler {
     faults: Vec<Fault>,
     issuers: BTreeMap<String, Option<Rc<keys::Definition>>>,
     identities: BTreeMap<String, Option<Source>>,
+    secrets: BTreeMap<String, Option<Rc<Secret>>>,
+    /// Those with a name, and those that stand where they are used.
+    all_secrets: Vec<Rc<Secret>>,
+    /// What is not yet compiled of what may refer to each other.
+    raw: Uncompiled,
+    names: Names,
+    /// What is being compiled, each for the one before it.
+    under_way: Vec<Path>,
+    environment: Environment,
+    notices: Vec<LogLine>,
+}
+
+#[derive(Default)]
+struct Uncompiled {
+    secrets: BTreeMap<String, raw::Secret>,
+    identities: BTreeMap<String, raw::Identity>,
+}
+
+/// The names that are defined.
+#[derive(Default)]
+struct Names {
+    secrets: Vec<String>,
+    identities: Vec<String>,
 }
 
 /// What holds where an operation does not say otherwise.
@@ -61,11 +91,11 @@ impl Compiler {
             let issuer = self.issuer(&path, &name, issuer).map(Rc::new);
             self.issuers.insert(name, issuer);
         }
-        for (name, identity) in raw.identities {
-            let path = root.member("identities").member(&name);
-            let identity = self.identity(&path, identity);
-            self.identities.insert(name, identity);
-        }
+        self.names.secrets = raw.secrets.keys().cloned().collect();
+        self.names.identities = raw.identities.keys().cloned().collect();
+        self.raw = Uncompiled { secrets: raw.secrets, identities: raw.identities };
+        self.other_identities();
+        self.other_secrets();
         let defaults = Defaults {
             validate: raw.defaults.and_then(|defaults| defaults.validate).unwrap_or_default(),
             on_failure: raw.on_failure.unwrap_or_default(),
@@ -78,10 +108,24 @@ impl Compiler {
         Some(Configuration {
             operations: operations?,
             issuers: self.issuers.values().flatten().cloned().collect(),
+            secrets: std::mem::take(&mut self.all_secrets),
             on_failure: on_failure?,
             wait: wait?,
             shared_cache: raw.shared_cache.map(|switch| switch.0),
+            notices: std::mem::take(&mut self.notices),
         })
+    }
+
+    fn warn(&mut self, text: String) {
+        self.notices.push(LogLine { level: LogLevel::Warn, text });
+    }
+
+    /// The fault, if what is at `path` is already being compiled: the way from there to itself.
+    fn cycle(&self, path: &Path) -> Option<FaultKind> {
+        let way = self.under_way.iter().skip_while(|under_way| *under_way != path);
+        let mut way: Vec<_> = way.map(ToString::to_string).collect();
+        way.push(way.first()?.clone());
+        Some(FaultKind::Cycle(way))
     }
 
     fn wait(&mut self, path: &Path, raw: Option<&str>) -> Option<Duration> {

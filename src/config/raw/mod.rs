@@ -8,6 +8,7 @@ mod identities;
 mod issuers;
 mod on_failure;
 mod operations;
+mod secrets;
 mod validate;
 mod values;
 
@@ -22,6 +23,7 @@ pub(super) use identities::{Identity, ManagedIdentitySource};
 pub(super) use issuers::{Cloud, Issuer};
 pub(super) use on_failure::{Body, OnFailure};
 pub(super) use operations::{Attach, Match, Operation};
+pub(super) use secrets::{KeyVaultSecret, Secret, SecretFile, SecretPosition};
 pub(super) use validate::{Audiences, Validate};
 pub(super) use values::Value;
 
@@ -36,6 +38,9 @@ pub(super) struct Configuration {
     /// Who may sign inbound tokens, by name.
     #[serde(default)]
     pub issuers: BTreeMap<String, Issuer>,
+    /// Secrets, by name. Where one is wanted stands `{ref: <name>}`.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
     /// Where outbound tokens come from, by name.
     #[serde(default)]
     pub identities: BTreeMap<String, Identity>,

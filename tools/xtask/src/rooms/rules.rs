@@ -31,7 +31,8 @@ pub(super) enum Refuses {
 
 const ALL: &[&str] = &["src/"];
 const HOST: &[(&str, &str)] = &[("src/host/", "the border to the host")];
-const CORE_ROOMS: &[&str] = &["src/access/", "src/config/", "src/jwt/", "src/keys/", "src/tokens/"];
+const CORE_ROOMS: &[&str] =
+    &["src/access/", "src/config/", "src/jwt/", "src/keys/", "src/secrets/", "src/tokens/"];
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
