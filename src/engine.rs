@@ -21,7 +21,7 @@ pub use edits::{Edit, Edits};
 pub use head::RequestHead;
 
 use attach::attach;
-use caller::admit;
+use caller::{Request, admit};
 use head::{Credentials, credentials};
 
 /// What happens to a request next.
@@ -169,8 +169,8 @@ fn advance<V: Verifier>(
     now: Now,
 ) -> Result<Edits, Halt> {
     if let Caller::Unknown(credentials) = &pending.caller {
-        let (permit, token) =
-            admit(&operation.inbound, &pending.method, &pending.parameters, credentials, state, now)?;
+        let request = Request { method: &pending.method, parameters: &pending.parameters };
+        let (permit, token) = admit(&operation.inbound, request, credentials, state, now)?;
         pending.caller = Caller::Permitted(permit, token);
     }
     let Caller::Permitted(permit, token) = &pending.caller else {

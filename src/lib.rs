@@ -28,6 +28,7 @@ pub mod config;
 pub mod engine;
 pub mod environment;
 pub mod fingerprint;
+pub mod guid;
 pub mod json;
 pub mod jwt;
 pub mod keys;

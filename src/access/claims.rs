@@ -3,11 +3,7 @@ use std::collections::BTreeMap;
 
 use super::Parameters;
 use crate::json::Json;
-use crate::jwt::{Claims, VerifiedToken};
-
-/// That a caller may do what it asks for. Only this room makes one.
-#[derive(Debug)]
-pub struct Permit(());
+use crate::jwt::Claims;
 
 /// Why a caller with a good token may not do what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +14,12 @@ pub enum Denied {
     /// The claim has not the values that are asked for.
     #[error("a claim of the token has not the values that this operation asks for")]
     ClaimNotAllowed,
+    /// The application that asked for the token is none of those that may call, or the token does not tell it.
+    #[error("the token was given to an application that may not call this operation")]
+    ClientNotAllowed,
+    /// An application's token where a user's is asked for, or the other way round, or neither.
+    #[error("the token is not of the type that this operation asks for, an application's or a user's")]
+    CallerTypeNotAllowed,
 }
 
 impl Denied {
@@ -26,6 +28,8 @@ impl Denied {
         match self {
             Self::ClaimMissing => "claim_missing",
             Self::ClaimNotAllowed => "claim_not_allowed",
+            Self::ClientNotAllowed => "client_not_allowed",
+            Self::CallerTypeNotAllowed => "caller_type_not_allowed",
         }
     }
 }
@@ -150,30 +154,9 @@ impl Requirement {
         Self { by_method, otherwise }
     }
 
-    fn check(&self, method: &str, parameters: &Parameters, claims: &Claims) -> Result<(), Denied> {
+    pub(super) fn check(&self, method: &str, parameters: &Parameters, claims: &Claims) -> Result<(), Denied> {
         let claim = self.by_method.get(method).or(self.otherwise.as_ref()).ok_or(Denied::ClaimNotAllowed)?;
         claim.check(parameters, claims)
-    }
-}
-
-impl Permit {
-    /// Lets a caller pass whose token has what each of `required` asks for, for this method and these parameters.
-    ///
-    /// # Errors
-    /// The first reason against it.
-    pub fn for_caller(
-        required: &[Requirement],
-        method: &str,
-        parameters: &Parameters,
-        token: &VerifiedToken,
-    ) -> Result<Self, Denied> {
-        required.iter().try_for_each(|required| required.check(method, parameters, token.claims()))?;
-        Ok(Self(()))
-    }
-
-    /// Lets everybody pass: for an operation whose configuration says `anonymous: true`.
-    pub const fn for_anonymous_operation() -> Self {
-        Self(())
     }
 }
 

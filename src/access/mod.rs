@@ -1,9 +1,11 @@
 //! Which operation a request is, and whether its caller may do it.
 
+mod callers;
 mod claims;
 mod path;
 
-pub use claims::{Condition, Denied, Permit, RequiredClaim, Requirement};
+pub use callers::{ApplicationIds, CallerRules, ClientApplications, ClientClaims, Permit, TokenType};
+pub use claims::{Condition, Denied, RequiredClaim, Requirement};
 pub use path::{AmbiguousPath, BadTemplate, CanonicalPath, Parameters, PathPattern, PathRules};
 
 /// Whether this is a method as requests carry them: a token (RFC 9110, section 9.1) of at most 32 bytes without

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::access::{Matcher, Requirement};
+use crate::access::{ApplicationIds, CallerRules, Matcher};
 use crate::environment::Environment;
 use crate::json::Json;
 use crate::jwt::TimeRules;
@@ -29,7 +29,7 @@ pub struct Configuration {
     /// The operations, first match first.
     pub operations: Vec<Operation>,
     /// Every issuer that an operation trusts or that is merely defined.
-    pub issuers: Vec<Rc<keys::Definition>>,
+    pub issuers: Vec<Rc<keys::Issuer>>,
     /// Every secret that is defined.
     pub secrets: Vec<Rc<secrets::Definition>>,
     /// How refusals look where no operation is found.
@@ -67,32 +67,40 @@ pub enum Inbound {
 /// How an inbound token is checked.
 #[derive(Clone, Debug)]
 pub struct Validate {
-    /// The issuers that are trusted, one or more.
-    pub issuers: Vec<Rc<keys::Definition>>,
-    /// The audiences that are accepted.
-    pub audiences: Audiences,
-    /// Roles and other claims: each entry must be satisfied.
-    pub required: Vec<Requirement>,
+    /// Whose tokens are accepted, one or more; the first that accepts a token does.
+    pub any_of: Vec<Alternative>,
     /// How the token's time is looked at.
     pub time: TimeRules,
 }
 
-/// The audiences that are accepted.
+/// An issuer, and what is asked of its tokens. Nothing of it holds for another issuer's.
+#[derive(Clone, Debug)]
+pub struct Alternative {
+    /// The issuer.
+    pub issuer: Rc<keys::Issuer>,
+    /// The audiences that are accepted.
+    pub audiences: Audiences,
+    /// The callers that may pass.
+    pub callers: CallerRules,
+}
+
+/// The audiences that are accepted. Where both lists are there, a token must satisfy both.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Audiences {
-    /// Whatever the token says, even nothing.
-    Any,
-    /// At least one of these, compared exactly.
-    OneOf(Vec<String>),
+pub struct Audiences {
+    /// At least one of these, compared exactly; without it, whatever the token says, even nothing.
+    pub one_of: Option<Vec<String>>,
+    /// One of these applications, by its id or as `api://<id>`.
+    pub applications: Option<ApplicationIds>,
 }
 
 impl Audiences {
     /// Whether a token for `audiences` is accepted.
     pub fn accept(&self, audiences: &[String]) -> bool {
-        match self {
-            Self::Any => true,
-            Self::OneOf(accepted) => audiences.iter().any(|audience| accepted.contains(audience)),
-        }
+        let is_one_of = |accepted: &Vec<String>| audiences.iter().any(|audience| accepted.contains(audience));
+        let is_for = |ids: &ApplicationIds| {
+            audiences.iter().any(|audience| ids.contain(audience.strip_prefix("api://").unwrap_or(audience)))
+        };
+        self.one_of.as_ref().is_none_or(is_one_of) && self.applications.as_ref().is_none_or(is_for)
     }
 }
 

@@ -46,11 +46,15 @@ fn defaults_apply_and_an_operations_fields_replace_them() {
         Inbound::Validate(validate) => validate.clone(),
         Inbound::Anonymous => panic!("anonymous"),
     };
-    assert_eq!(validate(0).audiences, Audiences::OneOf(vec!["api".into()]));
+    let audiences = |index: usize| validate(index).any_of[0].audiences.clone();
+    let one_of = |audience: &str| Audiences { one_of: Some(vec![audience.into()]), applications: None };
+    assert_eq!(audiences(0), one_of("api"));
     assert_eq!(validate(0).time.clock_skew.as_secs(), 0);
     assert!(validate(0).time.require_expiration);
-    assert_eq!(validate(0).issuers[0].algorithms, [Algorithm::Rs256]);
-    assert_eq!(validate(1).audiences, Audiences::OneOf(vec!["other".into()]));
+    for definition in validate(0).any_of[0].issuer.definitions() {
+        assert_eq!(definition.algorithms, [Algorithm::Rs256]);
+    }
+    assert_eq!(audiences(1), one_of("other"));
     assert_eq!(validate(1).time.clock_skew.as_secs(), 120);
 }
 
@@ -59,7 +63,7 @@ fn roles_of_an_operation_add_to_the_defaults() {
     let json = with_operation(r#", "validate": {"roles": "Writer"}"#)
         .replace(r#""audiences": ["api"]"#, r#""audiences": ["api"], "roles": ["Reader"]"#);
     match &parse(&json).operations[0].inbound {
-        Inbound::Validate(validate) => assert_eq!(validate.required.len(), 2),
+        Inbound::Validate(validate) => assert_eq!(validate.any_of[0].callers.required.len(), 2),
         Inbound::Anonymous => panic!("anonymous"),
     }
 }
@@ -81,7 +85,7 @@ fn required_claims_of_an_operation_add_to_the_defaults() {
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect();
     match &parse(&json).operations[0].inbound {
         Inbound::Validate(validate) => assert_eq!(
-            validate.required,
+            validate.any_of[0].callers.required,
             [
                 claim(&["roles"], None, Condition::Any(words(&["R"]))),
                 claim(&["oid"], None, Condition::Present),
@@ -219,7 +223,11 @@ fn equal_definitions_under_two_names_are_one() {
     );
     let issuers = parse(&json).issuers;
     assert_eq!(issuers.len(), 2);
-    assert_eq!(issuers[0].fingerprint, issuers[1].fingerprint);
+    let fingerprints = |index: usize| {
+        issuers[index].definitions().map(|definition| definition.fingerprint).collect::<Vec<_>>()
+    };
+    assert_eq!(fingerprints(0), fingerprints(1));
+    assert_ne!(fingerprints(0)[0], fingerprints(0)[1], "versions have keys of their own");
 }
 
 #[test]
@@ -267,7 +275,7 @@ fn a_fault_says_where_it_is_and_what_to_do() {
         ),
         (
             &with_operation(r#", "validate": {"audiences": "api"}"#),
-            "operations[0].validate.audiences: expected a list of audiences, or the word `any`, found a string",
+            "operations[0].validate.audiences: expected a list, or the word `any`, found a string",
         ),
         (
             &with_operation(r#", "validate": {"roles": {"GET": []}}"#),
@@ -376,8 +384,8 @@ fn what_is_missing_is_told_with_the_word_that_says_so_on_purpose() {
 fn a_fault_in_an_issuer_or_identity_says_where_it_is() {
     for (issuer, said) in [
         (
-            r#"{"entra": {"tenant": "contoso.com", "cluster": "c"}}"#,
-            "issuers.contoso.entra.tenant: not a tenant id",
+            r#"{"entra": {"tenant": "contoso", "cluster": "c"}}"#,
+            "issuers.contoso.entra.tenant: not a tenant: write its id",
         ),
         (r#"{"entra": {"tenant": "T"}}"#, "issuers.contoso.entra: the field `cluster` is missing"),
         (r#"{"entra": {"tenant": "T", "cluster": ""}}"#, "issuers.contoso.entra.cluster: this is empty"),
@@ -388,6 +396,76 @@ fn a_fault_in_an_issuer_or_identity_says_where_it_is() {
         (r#"{"discovery": "http://idp/", "cluster": "c"}"#, "issuers.contoso.discovery: not an https URL"),
         (r#"{"discovery": "https://idp/"}"#, "issuers.contoso: the field `cluster` is missing"),
         (
+            r#"{"entra": {"tenant": "organizations", "cluster": "c"}}"#,
+            "issuers.contoso.entra.tenants: the field is missing: list the ids",
+        ),
+        (
+            r#"{"entra": {"tenant": "common", "tenants": [], "cluster": "c"}}"#,
+            "issuers.contoso.entra.tenants: this is empty; list the ids",
+        ),
+        (
+            r#"{"entra": {"tenant": "common", "tenants": "all", "cluster": "c"}}"#,
+            "issuers.contoso.entra.tenants: expected a list, or the word `any`, found a string",
+        ),
+        (
+            r#"{"entra": {"tenant": "common", "tenants": ["contoso.com"], "cluster": "c"}}"#,
+            "issuers.contoso.entra.tenants[0]: not a GUID",
+        ),
+        (
+            r#"{"entra": {"tenant": "organizations", "tenants": ["T", "9188040D-6c67-4c5b-b112-36a304b66dad"],
+                "cluster": "c"}}"#,
+            "issuers.contoso.entra.tenants[1]: the tenant of personal accounts is no organisation",
+        ),
+        (
+            r#"{"entra": {"tenant": "T", "tenants": "any", "cluster": "c"}}"#,
+            "issuers.contoso.entra.tenants: `tenants` goes with `tenant: organizations`",
+        ),
+        (
+            r#"{"entra": {"tenant": "contoso.com/x", "cluster": "c"}}"#,
+            "issuers.contoso.entra.tenant: not a tenant: write its id",
+        ),
+        (
+            r#"{"entra": {"tenant": "consumers", "cluster": "c"}}"#,
+            "issuers.contoso.entra.tenant: not a tenant",
+        ),
+        (
+            r#"{"entra": {"tenant": "T", "cluster": "c", "versions": []}}"#,
+            "issuers.contoso.entra.versions: this is empty; leave it out for both",
+        ),
+        (
+            r#"{"entra": {"tenant": "T", "cluster": "c", "versions": ["2.0"]}}"#,
+            "issuers.contoso.entra.versions[0]: unknown word; expected `v1`, `v2`",
+        ),
+        (
+            r#"{"entra": {"tenant": "T", "cluster": "c", "app_id": "api://x"}}"#,
+            "issuers.contoso.entra.app_id: not a GUID",
+        ),
+        (
+            r#"{"entra": {"tenant": "T", "cluster": "c"}, "cluster": "c"}"#,
+            "issuers.contoso.cluster: the cluster of `entra` belongs into `entra`",
+        ),
+        (
+            r#"{"entra": {"tenant": "T", "cluster": "c"}, "issuer": "https://sts.windows.net/T/"}"#,
+            "issuers.contoso.issuer: what Entra's issuers call themselves is in their discovery documents",
+        ),
+        (r#"{"jwks_uri": "http://idp/k", "issuer": "i", "cluster": "c"}"#, "jwks_uri: not an https URL"),
+        (
+            r#"{"jwks_uri": "https://idp/k", "issuer": "i"}"#,
+            "issuers.contoso: the field `cluster` is missing",
+        ),
+        (
+            r#"{"jwks_uri": "https://idp/k", "cluster": "c"}"#,
+            "issuers.contoso: the field `issuer` is missing",
+        ),
+        (
+            r#"{"jwks_uri": "https://idp/k", "issuer": "i", "cluster": "c", "hosts": {"a": "b"}}"#,
+            "issuers.contoso.hosts: no document names further hosts",
+        ),
+        (
+            r#"{"discovery": "https://idp/", "issuer": "https://idp/{tenantid}/v2.0", "cluster": "c"}"#,
+            "issuers.contoso.issuer: an issuer's name has no parameters",
+        ),
+        (
             r#"{"discovery": "https://idp/", "cluster": "c", "entra": {"tenant": "T", "cluster": "c"}}"#,
             "exactly one of `entra`",
         ),
@@ -395,7 +473,7 @@ fn a_fault_in_an_issuer_or_identity_says_where_it_is() {
             r#"{"discovery": "https://idp/x", "cluster": "c"}"#,
             "issuers.contoso: the field `issuer` is missing",
         ),
-        ("{}", "issuers.contoso: exactly one of `entra`, `discovery (with cluster)`"),
+        ("{}", "issuers.contoso: exactly one of `entra`, `discovery`, `jwks_uri` belongs here"),
         (
             r#"{"discovery": "https://idp/", "cluster": "c", "algorithms": ["none"]}"#,
             "issuers.contoso.algorithms[0]: unknown word; expected `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, \
@@ -413,6 +491,223 @@ fn a_fault_in_an_issuer_or_identity_says_where_it_is() {
             "{issuer}\n  said {faults:#?}\n  not  {said}"
         );
     }
+}
+
+#[test]
+fn clouds_and_authorities_of_entra_are_asked_at_their_login_hosts() {
+    let request = |entra: &str| {
+        let json =
+            with_operation("").replace(&format!(r#"{{"tenant": "{TENANT}", "#), &format!("{{{entra}, "));
+        let mut keys = crate::keys::Keys::<crate::jwt::Software>::default();
+        for definition in parse(&json).issuers[0].definitions() {
+            keys.install(definition);
+            // Both versions are wanted.
+            keys.is_issuer(definition, "", crate::time::Now::default());
+        }
+        let configuration = parse(&json);
+        configuration.issuers[0].definitions().for_each(|definition| keys.install(definition));
+        let due = keys.due(crate::time::Now::default());
+        let mut urls: Vec<_> =
+            due.iter().map(|(_, call)| format!("{}{}", call.url.authority, call.url.path)).collect();
+        urls.sort();
+        urls
+    };
+    for (cloud, host) in [
+        ("public", "login.microsoftonline.com"),
+        ("us_government", "login.microsoftonline.us"),
+        ("china", "login.partner.microsoftonline.cn"),
+        ("bleu", "login.sovcloud-identity.fr"),
+        ("delos", "login.sovcloud-identity.de"),
+        ("gov_sg", "login.sovcloud-identity.sg"),
+    ] {
+        for (entra, authority, query) in [
+            (format!(r#""tenant": "{}""#, TENANT.to_uppercase()), TENANT, ""),
+            (r#""tenant": "Contoso.onmicrosoft.com""#.to_owned(), "contoso.onmicrosoft.com", ""),
+            (r#""tenant": "organizations", "tenants": "any""#.to_owned(), "organizations", ""),
+            (format!(r#""tenant": "common", "tenants": ["{TENANT}"]"#), "common", ""),
+            (format!(r#""tenant": "{TENANT}", "app_id": "{TENANT}""#), TENANT, "?appid="),
+        ] {
+            let query = if query.is_empty() { String::new() } else { format!("{query}{TENANT}") };
+            assert_eq!(
+                request(&format!(r#"{entra}, "cloud": "{cloud}""#)),
+                [
+                    format!("{host}/{authority}/.well-known/openid-configuration{query}"),
+                    format!("{host}/{authority}/v2.0/.well-known/openid-configuration{query}"),
+                ]
+            );
+        }
+    }
+}
+
+#[test]
+fn the_name_of_an_issuer_is_the_place_of_its_document_without_a_query() {
+    for (discovery, is_enough) in [
+        ("https://idp.example/t/.well-known/openid-configuration", true),
+        ("https://login.microsoftonline.com/t/v2.0/.well-known/openid-configuration?appid=a", true),
+        ("https://idp.example/t/openid-configuration?x=/.well-known/openid-configuration", false),
+    ] {
+        let json = format!(
+            r#"{{"issuers": {{"i": {{"discovery": "{discovery}", "cluster": "c"}}}},
+                "operations": [{{"match": {{"path": {{"exact": "/"}}}}, "anonymous": true}}]}}"#
+        );
+        assert_eq!(Configuration::parse(json.as_bytes(), &Environment::default()).is_ok(), is_enough);
+    }
+}
+
+/// A configuration with a partner beside the tenant, these defaults and this `validate`.
+fn with_validate(defaults: &str, validate: &str) -> String {
+    with_operation(&format!(r#", "validate": {validate}"#))
+        .replace(
+            r#""issuers": {"#,
+            r#""issuers": {"partner": {"jwks_uri": "https://idp/k", "issuer": "https://idp", "cluster": "c"}, "#,
+        )
+        .replacen(r#"{"issuer": "contoso", "audiences": ["api"]}"#, defaults, 1)
+}
+
+#[test]
+fn any_of_and_the_short_form_are_not_mixed() {
+    const ONE: &str = r#"{"issuer": "contoso", "audiences": ["api"]}"#;
+    const BOTH: &str = r#"{"any_of": [{"issuer": "contoso", "audiences": ["api"], "roles": "R"},
+        {"issuer": "partner", "audiences": "any", "required_claims": [{"name": "sub"}]}], "roles": "All"}"#;
+    let any_of = |defaults: &str, validate: &str| match &parse(&with_validate(defaults, validate)).operations
+        [0]
+    .inbound
+    {
+        Inbound::Validate(validate) => validate.any_of.clone(),
+        Inbound::Anonymous => panic!("anonymous"),
+    };
+    let required = |any_of: &[super::Alternative]| {
+        any_of.iter().map(|alternative| alternative.callers.required.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(required(&any_of(ONE, "{}")), [0]);
+    assert_eq!(required(&any_of(ONE, BOTH)), [2, 2], "in place of the issuer of the defaults");
+    assert_eq!(required(&any_of(BOTH, "{}")), [2, 2]);
+    assert_eq!(required(&any_of(BOTH, r#"{"roles": "More"}"#)), [3, 3], "roles add");
+    assert_eq!(required(&any_of(BOTH, ONE)), [1], "one issuer in place of several");
+    let audiences = any_of(r#"{"audiences": ["api"]}"#, BOTH)[1].audiences.clone();
+    assert_eq!(audiences, Audiences { one_of: None, applications: None }, "no union with the defaults'");
+    for (defaults, validate, said) in [
+        (BOTH, r#"{"audiences": ["x"]}"#, "operations[0].validate: `defaults.validate` has `any_of`"),
+        (BOTH, r#"{"issuer": "contoso"}"#, "operations[0].validate: no audiences are named"),
+        (
+            ONE,
+            r#"{"issuer": "contoso", "any_of": [{"issuer": "contoso", "audiences": "any"}]}"#,
+            "operations[0].validate.any_of: `any_of` stands in place of",
+        ),
+        (ONE, r#"{"any_of": []}"#, "operations[0].validate.any_of: this is empty"),
+        (
+            ONE,
+            r#"{"any_of": [{"audiences": ["x"]}]}"#,
+            "operations[0].validate.any_of[0]: no issuer is named",
+        ),
+        (
+            ONE,
+            r#"{"any_of": [{"issuer": "contoso"}]}"#,
+            "operations[0].validate.any_of[0]: no audiences are named",
+        ),
+        (
+            ONE,
+            r#"{"any_of": [{"issuer": "contoso", "audiences": "any", "clock_skew": "1s"}]}"#,
+            "operations[0].validate.any_of[0]: unknown field `clock_skew`",
+        ),
+        (
+            ONE,
+            r#"{"any_of": [{"issuer": "contosa", "audiences": "any"}]}"#,
+            "operations[0].validate.any_of[0].issuer: there is no issuer named `contosa`, did you mean `contoso`",
+        ),
+        (
+            ONE,
+            r#"{"any_of": [{"issuer": "contoso", "audiences": "any", "roles": []}]}"#,
+            "operations[0].validate.any_of[0].roles: this is empty",
+        ),
+        (
+            ONE,
+            r#"{"any_of": [{"issuer": "contoso", "audiences": "any",
+                "required_claims": [{"name": "tid", "equals_parameter": "p"}]}]}"#,
+            "operations[0].validate.any_of[0].required_claims[0].equals_parameter: the operation's path has no",
+        ),
+    ] {
+        let faults = faults(&with_validate(defaults, validate));
+        assert!(
+            faults[0].starts_with(said),
+            "{validate}
+  said {faults:#?}
+  not  {said}"
+        );
+        assert_eq!(faults.len(), 1, "{faults:#?}");
+    }
+}
+
+#[test]
+fn audiences_are_named_or_are_any_on_purpose() {
+    const ISSUER: &str = r#"{"issuer": "contoso"}"#;
+    for validate in [
+        r#"{"audiences": ["api"]}"#.to_owned(),
+        r#"{"audiences": "any"}"#.to_owned(),
+        format!(r#"{{"backend_application_ids": ["{TENANT}"]}}"#),
+    ] {
+        parse(&with_validate(ISSUER, &validate));
+    }
+    let clients = format!(r#"{{"client_application_ids": ["{TENANT}"]}}"#);
+    for validate in ["{}", r#"{"roles": "R"}"#, &clients] {
+        let faults = faults(&with_validate(ISSUER, validate));
+        assert!(faults[0].starts_with("operations[0].validate: no audiences are named"), "{faults:?}");
+    }
+}
+
+#[test]
+fn applications_of_entra_are_guids_and_only_entra_tells_a_tokens_type() {
+    for field in ["client_application_ids", "backend_application_ids"] {
+        let validate = |issuer: &str, ids: &str| {
+            with_validate(
+                r#"{"audiences": "any"}"#,
+                &format!(r#"{{"issuer": "{issuer}", "{field}": {ids}}}"#),
+            )
+        };
+        parse(&validate("contoso", &format!(r#"["{TENANT}"]"#)));
+        parse(&validate("partner", r#"["portal"]"#));
+        assert_eq!(
+            faults(&validate("contoso", r#"["api://portal"]"#)),
+            [format!("operations[0].validate.{field}[0]: not a GUID (00000000-0000-0000-0000-000000000000)")]
+        );
+        for ids in ["[]", r#"[""]"#] {
+            let faults = faults(&validate("partner", ids));
+            assert!(
+                faults[0].starts_with(&format!("operations[0].validate.{field}: this is empty")),
+                "{faults:?}"
+            );
+        }
+    }
+    let token_type = |issuer: &str| {
+        with_validate(r#"{"audiences": "any"}"#, &format!(r#"{{"issuer": "{issuer}", "token_type": "app"}}"#))
+    };
+    parse(&token_type("contoso"));
+    let faults = faults(&token_type("partner"));
+    assert!(faults[0].starts_with("operations[0].validate.token_type: only tokens of Entra"), "{faults:?}");
+}
+
+#[test]
+fn a_backend_application_is_its_id_or_its_default_uri() {
+    let other = TENANT.replace('7', "8");
+    let ids = crate::access::ApplicationIds::new(vec![TENANT.to_owned()]);
+    let audiences = Audiences { one_of: None, applications: Some(ids.clone()) };
+    let accept = |audiences: &Audiences, text: &str| audiences.accept(&[text.to_owned()]);
+    for (text, is_accepted) in [
+        (TENANT.to_owned(), true),
+        (TENANT.to_uppercase(), true),
+        (format!("api://{TENANT}"), true),
+        (format!("api://{TENANT}/"), false),
+        (format!("api://api://{TENANT}"), false),
+        (format!("https://{TENANT}"), false),
+        (other, false),
+        (String::new(), false),
+    ] {
+        assert_eq!(accept(&audiences, &text), is_accepted, "{text}");
+    }
+    assert!(!audiences.accept(&[]));
+    let both = Audiences { one_of: Some(vec![format!("api://{TENANT}")]), applications: Some(ids) };
+    assert!(accept(&both, &format!("api://{TENANT}")));
+    assert!(!accept(&both, TENANT));
 }
 
 #[test]
@@ -439,6 +734,21 @@ fn no_fault_quotes_a_value() {
                {"path": ["realm_access", "roles"], "values": ["c"]},
                {"name": "tid", "equals_parameter": "tid"}]},
              "attach": [{"identity": "gateway", "resource": "r"}]}]"#,
+    );
+    let good = good.replace(
+        r#""issuers": {"#,
+        &format!(
+            r#""issuers": {{"all": {{"entra": {{"tenant": "common", "tenants": ["{TENANT}"], "cluster": "login",
+                "versions": ["v2"], "app_id": "{TENANT}"}}}},
+              "keys": {{"jwks_uri": "https://idp/k", "issuer": "https://idp", "cluster": "c"}}, "#
+        ),
+    );
+    let good = good.replace(
+        r#""validate": {"roles""#,
+        &format!(
+            r#""validate": {{"any_of": [{{"issuer": "all", "backend_application_ids": ["{TENANT}"], "token_type": "app",
+                "client_application_ids": ["{TENANT}"]}}, {{"issuer": "keys", "audiences": ["a"]}}], "roles""#
+        ),
     );
     parse(&good);
     let good = crate::json::Json::parse(good.as_bytes()).unwrap();

@@ -1,24 +1,32 @@
 //! Who the caller is and whether it may do this: its token is checked, or remembered.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::head::Credentials;
 use super::{Halt, rejected};
 use crate::access::{Parameters, Permit};
 use crate::calls::Purpose;
-use crate::config::{Inbound, Validate};
-use crate::jwt::{Claims, Rejection, UnverifiedToken, VerifiedToken, Verifier};
-use crate::keys::{self, Lookup};
+use crate::config::{Alternative, Inbound, Validate};
+use crate::fingerprint::Fingerprint;
+use crate::jwt::{Algorithm, Claims, Rejection, UnverifiedToken, VerifiedToken, Verifier};
+use crate::keys::{Definition, Keys, Lookup};
 use crate::observe::Counter;
 use crate::refusal::Reason;
 use crate::state::State;
 use crate::time::Now;
 use crate::verdicts::Verdict;
 
+/// What a caller asks for.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'r> {
+    pub method: &'r str,
+    pub parameters: &'r Parameters,
+}
+
 pub(super) fn admit<V: Verifier>(
     inbound: &Inbound,
-    method: &str,
-    parameters: &Parameters,
+    request: Request<'_>,
     credentials: &Credentials,
     state: &mut State<V>,
     now: Now,
@@ -27,29 +35,190 @@ pub(super) fn admit<V: Verifier>(
         Inbound::Anonymous => return Ok((Permit::for_anonymous_operation(), None)),
         Inbound::Validate(validate) => validate,
     };
-    let token = match credentials {
-        Credentials::None => return Err(Halt::Refuse(Reason::TokenMissing)),
-        Credentials::Unacceptable(reason) => return Err(Halt::Refuse(*reason)),
-        Credentials::Token(token) => authenticate(validate, token.expose(), state, now)?,
-    };
-    let permit = Permit::for_caller(&validate.required, method, parameters, &token)
-        .map_err(|denied| Halt::Refuse(Reason::Denied(denied)))?;
-    Ok((permit, Some(token)))
+    match credentials {
+        Credentials::None => Err(Halt::Refuse(Reason::TokenMissing)),
+        Credentials::Unacceptable(reason) => Err(Halt::Refuse(*reason)),
+        Credentials::Token(token) => {
+            let (permit, token) = authenticate(validate, request, token.expose(), state, now)?;
+            Ok((permit, Some(token)))
+        }
+    }
 }
 
-/// Checks a token, or remembers it. Its time and audience are looked at either way.
+/// Why an issuer's rules do not let a token pass, and how far it came: what is told of several is the last.
+struct Miss {
+    stage: Stage,
+    halt: Halt,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Issuer,
+    Algorithm,
+    Audience,
+    /// The issuer may be the token's, but its keys are not to be had now.
+    Unavailable,
+    /// The same, and they are about to come.
+    Loading,
+    Key,
+    Caller,
+    /// The issuer is the token's, and may accept it after a while.
+    Later,
+}
+
+impl Stage {
+    const fn refuse(self, rejection: Rejection) -> Miss {
+        Miss { stage: self, halt: rejected(rejection) }
+    }
+}
+
+/// Lets the token pass that one of the issuers signed and whose rules it meets.
 fn authenticate<V: Verifier>(
     validate: &Validate,
-    token: &str,
+    request: Request<'_>,
+    text: &str,
     state: &mut State<V>,
     now: Now,
-) -> Result<Rc<VerifiedToken>, Halt> {
-    let Some(verified) = remember(validate, token, state, now) else {
-        return verify(validate, token, state, now);
-    };
-    check_claims(validate, verified.claims(), now)?;
-    state.counters.count(Counter::Remembered);
-    Ok(verified)
+) -> Result<(Permit, Rc<VerifiedToken>), Halt> {
+    let mut token = Presented::new(validate, text, state, now);
+    token.claims().map_err(rejected)?.check_time(&validate.time, now.wall).map_err(rejected)?;
+    if token.verdict.is_some() {
+        state.counters.count(Counter::Remembered);
+    }
+    let mut last = Stage::Issuer.refuse(Rejection::IssuerNotAllowed);
+    for alternative in &validate.any_of {
+        let verified = match token.verify(alternative, state, now) {
+            Ok(verified) => verified,
+            Err(miss) => {
+                last = if miss.stage >= last.stage { miss } else { last };
+                continue;
+            }
+        };
+        match Permit::for_caller(&alternative.callers, request.method, request.parameters, &verified) {
+            Ok(permit) => return Ok((permit, verified)),
+            Err(denied) if last.stage <= Stage::Caller => {
+                last = Miss { stage: Stage::Caller, halt: Halt::Refuse(Reason::Denied(denied)) };
+            }
+            Err(_) => {}
+        }
+    }
+    Err(last.halt)
+}
+
+/// A token as it came, and what is known about it.
+struct Presented<'t> {
+    text: &'t str,
+    /// An issuer has signed it.
+    verdict: Option<Verdict>,
+    /// It is well formed.
+    unverified: Option<UnverifiedToken<'t>>,
+    /// The sets of keys that have not signed it.
+    refuted: Vec<(Fingerprint, Rejection)>,
+}
+
+impl<'t> Presented<'t> {
+    fn new<V: Verifier>(validate: &Validate, text: &'t str, state: &mut State<V>, now: Now) -> Self {
+        let verdict = remember(validate, text, state, now);
+        Self { text, verdict, unverified: None, refuted: Vec::new() }
+    }
+
+    fn claims(&mut self) -> Result<&Claims, Rejection> {
+        if let Some(verdict) = &self.verdict {
+            return Ok(verdict.token.claims());
+        }
+        let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(self.text), Ok)?;
+        Ok(self.unverified.insert(parsed).claims())
+    }
+
+    /// What the issuer signed, if it did. What costs nothing comes first, so that no unsigned token causes a call or
+    /// a signature check that its own claims already rule out.
+    fn verify<V: Verifier>(
+        &mut self,
+        alternative: &Alternative,
+        state: &mut State<V>,
+        now: Now,
+    ) -> Result<Rc<VerifiedToken>, Miss> {
+        let claims = self.claims().map_err(|rejection| Stage::Issuer.refuse(rejection))?;
+        let definition = alternative.issuer.definition_for(claims);
+        let definition = definition.map_err(|rejection| Stage::Issuer.refuse(rejection))?;
+        if !alternative.audiences.accept(claims.audiences()) {
+            return Err(Stage::Audience.refuse(Rejection::AudienceNotAllowed));
+        }
+        match &self.verdict {
+            Some(verdict) if verdict.issuer == definition.fingerprint => Ok(Rc::clone(&verdict.token)),
+            _ => self.check_signature(definition, state, now),
+        }
+    }
+
+    fn check_signature<V: Verifier>(
+        &mut self,
+        definition: &Rc<Definition>,
+        state: &mut State<V>,
+        now: Now,
+    ) -> Result<Rc<VerifiedToken>, Miss> {
+        if let Some((_, rejection)) = self.refuted.iter().find(|(of, _)| *of == definition.fingerprint) {
+            return Err(Stage::Key.refuse(*rejection));
+        }
+        let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(self.text), Ok);
+        let token = parsed.map_err(|rejection| Stage::Issuer.refuse(rejection))?;
+        let State { keys, verifier, slow_checks, .. } = state;
+        let (algorithm, key) = match signing_key(&token, definition, keys, now) {
+            Ok((algorithm, _)) if verifier.is_slow(algorithm) && !slow_checks.spend(now.monotonic) => {
+                self.unverified = Some(token);
+                return Err(Miss { stage: Stage::Later, halt: Halt::Refuse(Reason::KeysBusy) });
+            }
+            Ok(found) => found,
+            Err(miss) => {
+                self.unverified = Some(token);
+                return Err(miss);
+            }
+        };
+        let verified = token.verify(algorithm, key, verifier).map_err(|rejection| {
+            self.refuted.push((definition.fingerprint, rejection));
+            Stage::Key.refuse(rejection)
+        })?;
+        let verified = Rc::new(verified);
+        if let Some(generation) = keys.generation(definition, now) {
+            let issuer = definition.fingerprint;
+            let verdict = Verdict { token: Rc::clone(&verified), issuer, generation };
+            state.verdicts.insert(self.text, verdict.clone());
+            self.verdict = Some(verdict);
+        }
+        Ok(verified)
+    }
+}
+
+/// The key that must have signed a token, if it is a token of this issuer, and the algorithm.
+fn signing_key<'k, V: Verifier>(
+    token: &UnverifiedToken<'_>,
+    definition: &Rc<Definition>,
+    keys: &'k mut Keys<V>,
+    now: Now,
+) -> Result<(Algorithm, &'k V::Key), Miss> {
+    let algorithm = token.algorithm(&definition.algorithms);
+    let algorithm = algorithm.map_err(|rejection| Stage::Algorithm.refuse(rejection))?;
+    let not_allowed = Stage::Issuer.refuse(Rejection::IssuerNotAllowed);
+    let Some(issuer) = token.claims().issuer() else { return Err(not_allowed) };
+    match keys.is_issuer(definition, issuer, now) {
+        Lookup::Found(()) => {}
+        Lookup::NotFound => return Err(not_allowed),
+        Lookup::Wait => return Err(wait_for(definition, Stage::Loading)),
+        Lookup::Unavailable(wait) => return Err(unavailable(wait, Stage::Unavailable)),
+    }
+    match keys.key(definition, issuer, token.key_id(), algorithm, now) {
+        Lookup::Found(key) => Ok((algorithm, key)),
+        Lookup::NotFound => Err(Stage::Key.refuse(Rejection::KeyNotFound)),
+        Lookup::Wait => Err(wait_for(definition, Stage::Later)),
+        Lookup::Unavailable(wait) => Err(unavailable(wait, Stage::Later)),
+    }
+}
+
+const fn wait_for(definition: &Definition, stage: Stage) -> Miss {
+    Miss { stage, halt: Halt::Wait(Purpose::Keys(definition.fingerprint)) }
+}
+
+const fn unavailable(wait: Duration, stage: Stage) -> Miss {
+    Miss { stage, halt: Halt::Refuse(Reason::KeysUnavailable(wait)) }
 }
 
 /// A token that was verified before, with a key that its issuer still has, where this operation trusts that
@@ -59,76 +228,14 @@ fn remember<V: Verifier>(
     token: &str,
     state: &mut State<V>,
     now: Now,
-) -> Option<Rc<VerifiedToken>> {
+) -> Option<Verdict> {
     let verdict = state.verdicts.get(token)?.clone();
-    let definition = validate.issuers.iter().find(|issuer| issuer.fingerprint == verdict.issuer)?;
+    let mut trusted = validate.any_of.iter().flat_map(|alternative| alternative.issuer.definitions());
+    let definition = trusted.find(|definition| definition.fingerprint == verdict.issuer)?;
     let is_current = state.keys.generation(definition, now) == Some(verdict.generation);
     if is_current && verdict.token.claims().check_time(&validate.time, now.wall).is_ok() {
-        return Some(verdict.token);
+        return Some(verdict);
     }
     state.verdicts.remove(token);
     None
-}
-
-fn check_claims(validate: &Validate, claims: &Claims, now: Now) -> Result<(), Halt> {
-    claims.check_time(&validate.time, now.wall).map_err(rejected)?;
-    match validate.audiences.accept(claims.audiences()) {
-        true => Ok(()),
-        false => Err(rejected(Rejection::AudienceNotAllowed)),
-    }
-}
-
-/// Checks a token: what costs nothing comes first, so that no unsigned token causes a call or a signature
-/// check that its own claims already rule out.
-fn verify<V: Verifier>(
-    validate: &Validate,
-    text: &str,
-    state: &mut State<V>,
-    now: Now,
-) -> Result<Rc<VerifiedToken>, Halt> {
-    let token = UnverifiedToken::parse(text).map_err(rejected)?;
-    let claims = token.claims();
-    let allowed: Vec<_> =
-        validate.issuers.iter().flat_map(|issuer| issuer.algorithms.iter().copied()).collect();
-    token.algorithm(&allowed).map_err(rejected)?;
-    check_claims(validate, claims, now)?;
-    let issuer = claims.issuer().ok_or_else(|| rejected(Rejection::IssuerNotAllowed))?;
-    let definition = issuer_of(validate, issuer, state, now)?;
-    let algorithm = token.algorithm(&definition.algorithms).map_err(rejected)?;
-    let State { keys, verifier, slow_checks, .. } = state;
-    let verified = match keys.key(definition, token.key_id(), algorithm, now) {
-        Lookup::Found(_) if verifier.is_slow(algorithm) && !slow_checks.spend(now.monotonic) => {
-            return Err(Halt::Refuse(Reason::KeysBusy));
-        }
-        Lookup::Found(key) => Rc::new(token.verify(algorithm, key, verifier).map_err(rejected)?),
-        Lookup::NotFound => return Err(rejected(Rejection::KeyNotFound)),
-        Lookup::Wait => return Err(Halt::Wait(Purpose::Keys(definition.fingerprint))),
-        Lookup::Unavailable(wait) => return Err(Halt::Refuse(Reason::KeysUnavailable(wait))),
-    };
-    if let Some(generation) = keys.generation(definition, now) {
-        let issuer = definition.fingerprint;
-        state.verdicts.insert(text, Verdict { token: Rc::clone(&verified), issuer, generation });
-    }
-    Ok(verified)
-}
-
-/// The trusted issuer that calls itself `issuer`. While one of them is still loading it could be that one.
-fn issuer_of<'v, V: Verifier>(
-    validate: &'v Validate,
-    issuer: &str,
-    state: &mut State<V>,
-    now: Now,
-) -> Result<&'v Rc<keys::Definition>, Halt> {
-    let mut halt = rejected(Rejection::IssuerNotAllowed);
-    for definition in &validate.issuers {
-        match state.keys.issuer(definition, now) {
-            Lookup::Found(name) if name == issuer => return Ok(definition),
-            Lookup::Wait => halt = Halt::Wait(Purpose::Keys(definition.fingerprint)),
-            Lookup::Unavailable(wait) if !matches!(halt, Halt::Wait(_)) => {
-                halt = Halt::Refuse(Reason::KeysUnavailable(wait));
-            }
-            _ => {}
-        }
-    }
-    Err(halt)
 }

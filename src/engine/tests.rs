@@ -17,6 +17,9 @@ use crate::state::{State, StreamId};
 use crate::time::{Monotonic, Now, UnixTime};
 use crate::tokens::lease::Alone;
 
+mod entra;
+mod several_issuers;
+
 const ISSUER: &str = "https://idp.example";
 const CONFIGURATION: &str = r#"{
     "issuers": {"partner": {
@@ -73,6 +76,14 @@ impl World {
             wall: UnixTime::from_seconds(1_800_000_000),
         };
         Self { configuration, state, now, key, answers, asked: Vec::new(), open: Vec::new(), last_stream: 0 }
+    }
+
+    /// Another configuration, and nothing that was known before.
+    fn begin_anew(&mut self, configuration: &str) {
+        self.configuration =
+            Rc::new(Configuration::parse(configuration.as_bytes(), &Environment::default()).unwrap());
+        self.state = State::new(Software, 1);
+        self.state.install(&self.configuration);
     }
 
     fn publish(&mut self, keys: &[Value]) {

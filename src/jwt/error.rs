@@ -19,6 +19,12 @@ pub enum Rejection {
     /// `iss` is missing or not the issuer that is asked for.
     #[error("`iss` is not the issuer that this operation trusts")]
     IssuerNotAllowed,
+    /// `tid` is a tenant of Entra that is not one of the issuer's.
+    #[error("`tid` is not a tenant that this operation trusts")]
+    TenantNotAllowed,
+    /// `ver` is missing or a version of Entra's tokens that the issuer's configuration does not allow.
+    #[error("`ver` is not a version of Entra's tokens that the issuer's configuration allows")]
+    VersionNotAllowed,
     /// `aud` is missing or has none of the audiences that are asked for.
     #[error("`aud` has none of the audiences of this operation")]
     AudienceNotAllowed,
@@ -52,6 +58,8 @@ impl Rejection {
             Self::TypeNotAllowed => "token_type_not_allowed",
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::IssuerNotAllowed => "issuer_not_allowed",
+            Self::TenantNotAllowed => "tenant_not_allowed",
+            Self::VersionNotAllowed => "token_version_not_allowed",
             Self::AudienceNotAllowed => "audience_not_allowed",
             Self::ClaimType => "claim_type_invalid",
             Self::ExpirationMissing => "expiration_missing",

@@ -25,6 +25,8 @@ pub struct Jwk {
     pub key_id: Option<KeyId>,
     /// `issuer`: Entra's keys say for which issuer they are.
     pub issuer: Option<String>,
+    /// `cloud_instance_name`: Entra's keys say for which cloud they are.
+    pub cloud: Option<String>,
     /// `alg`: the only algorithm that the key is for. Without it, that is every one of the key's family.
     pub algorithm: Option<Algorithm>,
     /// The key.
@@ -102,13 +104,15 @@ impl Jwks {
         };
         let mut keys: Vec<Jwk> =
             items.iter().take(MAX_KEYS).filter_map(|item| Jwk::read(item).ok()).collect();
-        // Which of two keys with one `kid` is meant cannot be known: neither is used.
-        let mut seen = BTreeMap::<KeyId, usize>::new();
-        for id in keys.iter().filter_map(|key| key.key_id.clone()) {
-            let count = seen.entry(id).or_default();
+        // Which of two keys with one `kid` is meant cannot be known: neither is used, unless they say that they
+        // are for different issuers.
+        let mut seen = BTreeMap::<(KeyId, Option<String>), usize>::new();
+        let name = |key: &Jwk| Some((key.key_id.clone()?, key.issuer.clone()));
+        for name in keys.iter().filter_map(name) {
+            let count = seen.entry(name).or_default();
             *count = count.saturating_add(1);
         }
-        keys.retain(|key| key.key_id.as_ref().is_none_or(|id| seen.get(id) == Some(&1)));
+        keys.retain(|key| name(key).is_none_or(|name| seen.get(&name) == Some(&1)));
         let dropped = items.len().saturating_sub(keys.len());
         Ok(Self { keys, dropped })
     }
@@ -150,7 +154,13 @@ impl Jwk {
             Some(_) => return Err(JwkFault::Unsupported),
         };
         let owned = |name| Ok(text(name)?.map(ToOwned::to_owned));
-        Ok(Self { key_id: owned("kid")?, issuer: owned("issuer")?, algorithm, key })
+        Ok(Self {
+            key_id: owned("kid")?,
+            issuer: owned("issuer")?,
+            cloud: owned("cloud_instance_name")?,
+            algorithm,
+            key,
+        })
     }
 }
 

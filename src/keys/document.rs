@@ -1,35 +1,43 @@
 use serde::Deserialize;
 
-use super::Definition;
+use super::definition::Source;
+use super::{Definition, IssuerName};
 use crate::calls::{Unusable, Url};
 use crate::jwt::{Algorithm, Jwk, Jwks, Verifier, sha256};
 
 /// What a discovery document (OpenID Connect Discovery 1.0, section 3) says that we use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Discovered {
-    /// The issuer, as tokens name it.
-    pub issuer: String,
+    pub origin: Origin,
     /// Where the keys are.
     pub jwks: Url,
     /// Envoy's cluster for them.
     pub cluster: String,
 }
 
+/// Whose keys a set has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The issuer, as tokens name it.
+    pub issuer: IssuerName,
+    /// Entra's cloud.
+    pub cloud: Option<String>,
+}
+
 impl Discovered {
-    pub(super) fn parse(json: &[u8], definition: &Definition) -> Result<Self, Unusable> {
+    pub(super) fn parse(json: &[u8], source: &Source) -> Result<Self, Unusable> {
         #[derive(Deserialize)]
         struct Document {
             issuer: String,
             jwks_uri: String,
+            cloud_instance_name: Option<String>,
         }
         let document: Document = serde_json::from_slice(json).map_err(|_| Unusable::NotTheJson)?;
-        // A trailing slash is part of some issuers' names, though not of their discovery documents' places.
-        if document.issuer.trim_end_matches('/') != definition.issuer.trim_end_matches('/') {
-            return Err(Unusable::Issuer);
-        }
+        let issuer = source.named(&document.issuer).ok_or(Unusable::Issuer)?;
         let jwks = Url::parse(&document.jwks_uri).ok_or(Unusable::JwksUri)?;
-        let cluster = definition.cluster_for(&jwks).ok_or(Unusable::JwksUri)?.to_owned();
-        Ok(Self { issuer: document.issuer, jwks, cluster })
+        let cluster = source.cluster_for(&jwks).ok_or(Unusable::JwksUri)?.to_owned();
+        let origin = Origin { issuer, cloud: document.cloud_instance_name };
+        Ok(Self { origin, jwks, cluster })
     }
 }
 
@@ -42,6 +50,8 @@ pub(super) struct KeySet<K> {
 
 struct ReadyKey<K> {
     key_id: Option<String>,
+    /// The issuer that the key is for, where it says so.
+    issuer: Option<IssuerName>,
     /// Those of the issuer's algorithms that the key is for.
     algorithms: Vec<Algorithm>,
     key: K,
@@ -51,7 +61,7 @@ impl<K> KeySet<K> {
     /// Reads a JWK Set; keys that cannot be used, or are not for this issuer, are dropped and counted.
     pub(super) fn parse<V: Verifier<Key = K>>(
         json: &[u8],
-        issuer: &str,
+        origin: &Origin,
         definition: &Definition,
         verifier: &V,
     ) -> Result<Self, Unusable> {
@@ -60,9 +70,7 @@ impl<K> KeySet<K> {
         let keys: Vec<_> = jwks
             .keys
             .into_iter()
-            .filter(|key| {
-                key.issuer.as_deref().is_none_or(|of| is_for(of, issuer, definition.tenant.as_deref()))
-            })
+            .filter(|key| origin.is_of(key))
             .filter_map(|jwk| ready(jwk, &definition.algorithms, verifier))
             .collect();
         if keys.is_empty() {
@@ -82,18 +90,28 @@ impl<K> KeySet<K> {
     }
 
     /// Whether a key has this `kid`, for whatever algorithm.
-    pub(super) fn has(&self, key_id: Option<&str>) -> bool {
-        key_id.is_some() && self.keys.iter().any(|key| key.key_id.as_deref() == key_id)
+    pub(super) fn has(&self, key_id: &str) -> bool {
+        self.keys.iter().any(|key| key.key_id.as_deref() == Some(key_id))
     }
 
-    /// The key with this `kid`; for a token without one, the only key that fits the algorithm.
-    pub(super) fn find(&self, key_id: Option<&str>, algorithm: Algorithm) -> Option<&K> {
-        let mut fitting = self.keys.iter().filter(|key| match key_id {
-            Some(_) => key.key_id.as_deref() == key_id && key.algorithms.contains(&algorithm),
-            None => key.algorithms.contains(&algorithm),
+    /// The key of `issuer` with this `kid`; for a token without one, the only key that fits the algorithm.
+    pub(super) fn find(&self, issuer: &str, key_id: Option<&str>, algorithm: Algorithm) -> Option<&K> {
+        let mut fitting = self.keys.iter().filter(|key| {
+            (key_id.is_none() || key.key_id.as_deref() == key_id)
+                && key.algorithms.contains(&algorithm)
+                && key.issuer.as_ref().is_none_or(|of| of.is(issuer))
         });
         let found = fitting.next()?;
         fitting.next().is_none().then_some(&found.key)
+    }
+}
+
+impl Origin {
+    /// Whether a key, where it says so, is for this issuer and this cloud.
+    fn is_of(&self, key: &Jwk) -> bool {
+        let issuer = key.issuer.as_deref().map(IssuerName::of_entra);
+        issuer.is_none_or(|issuer| issuer.overlaps(&self.issuer))
+            && (self.cloud.is_none() || key.cloud.is_none() || key.cloud == self.cloud)
     }
 }
 
@@ -104,13 +122,6 @@ fn ready<V: Verifier>(jwk: Jwk, allowed: &[Algorithm], verifier: &V) -> Option<R
         return None;
     }
     let key = verifier.prepare(&jwk.key).ok()?;
-    Some(ReadyKey { key_id: jwk.key_id, algorithms, key })
-}
-
-/// Entra's keys name the issuer that they are for; `{tenantid}` in it stands for any tenant, so for ours.
-fn is_for(of: &str, issuer: &str, tenant: Option<&str>) -> bool {
-    match tenant {
-        Some(tenant) => of.replace("{tenantid}", tenant) == issuer,
-        None => of == issuer,
-    }
+    let issuer = jwk.issuer.as_deref().map(IssuerName::of_entra);
+    Some(ReadyKey { key_id: jwk.key_id, issuer, algorithms, key })
 }

@@ -3,18 +3,24 @@
 //! Keys stay inside one VM. They never go through shared data: it has no owner, and whoever may write there
 //! would decide what we accept.
 
+mod definition;
 mod document;
+mod issuer;
+mod issuer_name;
 mod record;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::calls::{Answer, CallFailure, CallRequest, Jitter, Url};
+use crate::calls::{Answer, CallFailure, CallRequest, Jitter};
 use crate::fingerprint::Fingerprint;
 use crate::jwt::{Algorithm, Verifier};
 use crate::time::Now;
 
+pub use definition::{Definition, Source};
+pub use issuer::{CONSUMERS, Entra, Issuer, Tenants};
+pub use issuer_name::{ExpectedIssuer, ExpectedTenant, IssuerName, Version};
 pub use record::Lookup;
 use record::Record;
 
@@ -32,64 +38,6 @@ pub const UNKNOWN_KEY_ID_MEMORY: Duration = Duration::from_secs(300);
 pub const REFETCH_BURST: u32 = 3;
 /// See [`REFETCH_BURST`].
 pub const REFETCH_INTERVAL: Duration = Duration::from_secs(30);
-
-/// An issuer as it is configured.
-#[derive(Debug)]
-pub struct Definition {
-    /// Its name in the configuration, for logs.
-    pub name: String,
-    /// What it is known by.
-    pub fingerprint: Fingerprint,
-    /// The algorithms that its keys may sign with.
-    pub algorithms: Vec<Algorithm>,
-    issuer: String,
-    discovery: Url,
-    cluster: String,
-    hosts: BTreeMap<String, String>,
-    tenant: Option<String>,
-}
-
-impl Definition {
-    /// An issuer that calls itself `issuer` and whose discovery document is at `discovery`, fetched from Envoy's `cluster`. Other hosts that
-    /// the document names are fetched from the cluster that `hosts` has for them, or not at all. `tenant` is
-    /// Entra's: it stands for `{tenantid}` in the issuers of single keys.
-    pub fn new(
-        name: &str,
-        issuer: String,
-        discovery: Url,
-        cluster: String,
-        algorithms: Vec<Algorithm>,
-        hosts: BTreeMap<String, String>,
-        tenant: Option<String>,
-    ) -> Self {
-        let mut parts = vec!["issuer", &issuer, &discovery.authority, &discovery.path, &cluster];
-        parts.push(tenant.as_deref().unwrap_or_default());
-        parts.extend(algorithms.iter().map(|algorithm| algorithm.name()));
-        parts.push("hosts");
-        parts.extend(hosts.iter().flat_map(|(host, cluster)| [host.as_str(), cluster]));
-        let fingerprint = Fingerprint::of(&parts);
-        Self { name: name.to_owned(), fingerprint, algorithms, issuer, discovery, cluster, hosts, tenant }
-    }
-
-    /// Envoy's cluster for `url`, if this definition allows the URL's host.
-    fn cluster_for(&self, url: &Url) -> Option<&str> {
-        if !url.https {
-            return None;
-        }
-        match url.authority == self.discovery.authority {
-            true => Some(&self.cluster),
-            false => self.hosts.get(&url.authority).map(String::as_str),
-        }
-    }
-
-    fn discovery_request(&self) -> CallRequest {
-        get(&self.cluster, self.discovery.clone())
-    }
-}
-
-fn get(cluster: &str, url: Url) -> CallRequest {
-    CallRequest::get(cluster, url).with("accept", "application/json".to_owned())
-}
 
 /// What became of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,9 +82,10 @@ impl<V: Verifier> Keys<V> {
         record
     }
 
-    /// The `issuer` of the discovery document, where keys are at hand.
-    pub fn issuer(&mut self, definition: &Rc<Definition>, now: Now) -> Lookup<&str> {
-        self.record(definition).issuer(now)
+    /// Whether a token's `iss` is what the issuer calls itself, where keys are at hand. This may cause the first
+    /// fetch, so it is asked only for tokens whose time and audience have passed.
+    pub fn is_issuer(&mut self, definition: &Rc<Definition>, issuer: &str, now: Now) -> Lookup<()> {
+        self.record(definition).is_issuer(issuer, now)
     }
 
     /// The generation of the keys that are at hand; with another one, what was verified before is void.
@@ -144,16 +93,17 @@ impl<V: Verifier> Keys<V> {
         self.record(definition).generation(now)
     }
 
-    /// The key that a token names. An unknown `kid` may cause a refetch, so this is asked only for tokens
-    /// whose issuer, time and audience have passed.
+    /// The key that a token of `issuer` names. An unknown `kid` may cause a refetch, so this is asked only for
+    /// tokens whose issuer, time and audience have passed.
     pub fn key(
         &mut self,
         definition: &Rc<Definition>,
+        issuer: &str,
         key_id: Option<&str>,
         algorithm: Algorithm,
         now: Now,
     ) -> Lookup<&V::Key> {
-        self.record(definition).key(key_id, algorithm, now)
+        self.record(definition).key(issuer, key_id, algorithm, now)
     }
 
     /// The calls that are due. Each that is returned counts as sent until its answer is handed in.

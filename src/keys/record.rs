@@ -2,10 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::document::{Discovered, KeySet};
+use super::definition::get;
+use super::document::{Discovered, KeySet, Origin};
 use super::{
     Definition, Generation, MAX_AGE, Progress, REFETCH_BURST, REFETCH_INTERVAL, REFRESH,
-    UNKNOWN_KEY_ID_MEMORY, get,
+    UNKNOWN_KEY_ID_MEMORY,
 };
 use crate::bucket::Bucket;
 use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, WORTH_WAITING};
@@ -38,6 +39,8 @@ pub(super) struct Record<V: Verifier> {
     loaded: Option<Loaded<V::Key>>,
     discovered: Option<Discovered>,
     fetch: Fetch,
+    /// Whether no token has asked for it, and it is not fetched before that.
+    dormant: bool,
     failures: u32,
     /// When discovery document and keys are fetched again as a matter of course.
     refresh: Monotonic,
@@ -54,7 +57,7 @@ pub(super) struct Record<V: Verifier> {
 }
 
 struct Loaded<K> {
-    issuer: String,
+    origin: Origin,
     keys: KeySet<K>,
     generation: Generation,
     at: Monotonic,
@@ -72,10 +75,11 @@ enum Fetch {
 impl<V: Verifier> Record<V> {
     pub(super) fn new(definition: Rc<Definition>) -> Self {
         Self {
-            definition,
             loaded: None,
-            discovered: None,
+            discovered: definition.source.known(),
             fetch: Fetch::Idle,
+            dormant: definition.on_demand,
+            definition,
             failures: 0,
             refresh: Monotonic::default(),
             next_try: Monotonic::default(),
@@ -112,28 +116,36 @@ impl<V: Verifier> Record<V> {
 
     /// A configuration asks for it. The one that it was made for may be gone by now.
     pub(super) fn adopt(&mut self, definition: &Rc<Definition>) {
+        self.dormant &= definition.on_demand;
         if !self.is_configured() {
             self.definition = Rc::clone(definition);
         }
     }
 
-    pub(super) fn issuer(&self, now: Now) -> Lookup<&str> {
-        self.usable(now).map_or_else(|| self.unloaded(now), |loaded| Lookup::Found(loaded.issuer.as_str()))
+    pub(super) fn is_issuer(&mut self, issuer: &str, now: Now) -> Lookup<()> {
+        self.dormant = false;
+        match self.usable(now) {
+            Some(loaded) if loaded.origin.issuer.is(issuer) => Lookup::Found(()),
+            Some(_) => Lookup::NotFound,
+            None => self.unloaded(now),
+        }
     }
 
     pub(super) fn generation(&self, now: Now) -> Option<Generation> {
         self.usable(now).map(|loaded| loaded.generation)
     }
 
-    pub(super) fn key(&mut self, key_id: Option<&str>, algorithm: Algorithm, now: Now) -> Lookup<&V::Key> {
-        if self.usable(now).is_none() {
-            return self.unloaded(now);
-        }
-        let keys = self.loaded.as_ref().map(|loaded| &loaded.keys);
-        let is_known = keys.is_some_and(|keys| keys.find(key_id, algorithm).is_some() || keys.has(key_id));
+    pub(super) fn key(
+        &mut self,
+        issuer: &str,
+        key_id: Option<&str>,
+        algorithm: Algorithm,
+        now: Now,
+    ) -> Lookup<&V::Key> {
+        let Some(loaded) = self.usable(now) else { return self.unloaded(now) };
         match key_id {
-            Some(key_id) if !is_known => self.seek(key_id, now),
-            _ => match self.loaded.as_ref().and_then(|loaded| loaded.keys.find(key_id, algorithm)) {
+            Some(key_id) if !loaded.keys.has(key_id) => self.seek(key_id, now),
+            _ => match self.loaded.as_ref().and_then(|loaded| loaded.keys.find(issuer, key_id, algorithm)) {
                 Some(key) => Lookup::Found(key),
                 None => Lookup::NotFound,
             },
@@ -165,22 +177,22 @@ impl<V: Verifier> Record<V> {
 
     pub(super) fn due(&mut self, now: Now) -> Option<CallRequest> {
         let is_due = self.refresh <= now.monotonic || !self.sought.is_empty();
-        let skip_discovery = match self.fetch {
+        let is_known = match self.fetch {
             Fetch::Discovered => true,
-            Fetch::Idle if is_due && self.next_try <= now.monotonic && self.is_configured() => {
-                now.monotonic < self.refresh
-            }
+            Fetch::Idle if self.dormant || !is_due || !self.is_configured() => return None,
+            Fetch::Idle if self.next_try <= now.monotonic => now.monotonic < self.refresh,
             _ => return None,
         };
-        match self.discovered.clone().filter(|_| skip_discovery) {
-            Some(discovered) => {
+        let discovery = self.definition.source.discovery_request();
+        match (self.discovered.clone(), discovery) {
+            (Some(discovered), discovery) if is_known || discovery.is_none() => {
                 self.fetch = Fetch::Jwks;
                 self.asked = std::mem::take(&mut self.sought);
                 Some(get(&discovered.cluster, discovered.jwks))
             }
-            None => {
+            (_, discovery) => {
                 self.fetch = Fetch::Discovery;
-                Some(self.definition.discovery_request())
+                discovery
             }
         }
     }
@@ -207,6 +219,9 @@ impl<V: Verifier> Record<V> {
             }
             Ok(progress) => {
                 self.failures = 0;
+                if self.definition.source.discovery_request().is_none() {
+                    self.refresh = now.monotonic.after(sooner(REFRESH, jitter));
+                }
                 self.remember_unknown(now);
                 progress
             }
@@ -227,16 +242,17 @@ impl<V: Verifier> Record<V> {
         now: Now,
     ) -> Result<Progress, calls::Unusable> {
         if stage == Fetch::Discovery {
-            self.discovered = Some(Discovered::parse(body, &self.definition)?);
+            self.discovered = Some(Discovered::parse(body, &self.definition.source)?);
             self.fetch = Fetch::Discovered;
             return Ok(Progress::Discovered);
         }
-        let issuer = self.discovered.as_ref().map(|discovered| discovered.issuer.clone()).unwrap_or_default();
+        let origin = self.discovered.as_ref().map(|discovered| discovered.origin.clone());
+        let origin = origin.ok_or(calls::Unusable::Issuer)?;
         match &mut self.loaded {
-            Some(loaded) if loaded.issuer == issuer && loaded.keys.is_from(body) => loaded.at = now.monotonic,
+            Some(loaded) if loaded.origin == origin && loaded.keys.is_from(body) => loaded.at = now.monotonic,
             loaded => {
-                let keys = KeySet::parse(body, &issuer, &self.definition, verifier)?;
-                *loaded = Some(Loaded { issuer, keys, generation: next, at: now.monotonic });
+                let keys = KeySet::parse(body, &origin, &self.definition, verifier)?;
+                *loaded = Some(Loaded { origin, keys, generation: next, at: now.monotonic });
             }
         }
         let dropped = self.loaded.as_ref().map_or(0, |loaded| loaded.keys.dropped());
@@ -259,7 +275,7 @@ impl<V: Verifier> Record<V> {
     fn remember_unknown(&mut self, now: Now) {
         self.unknown.retain(|_, until| now.monotonic < *until);
         for key_id in std::mem::take(&mut self.asked) {
-            let is_known = self.loaded.as_ref().is_some_and(|loaded| loaded.keys.has(Some(&key_id)));
+            let is_known = self.loaded.as_ref().is_some_and(|loaded| loaded.keys.has(&key_id));
             if !is_known && self.unknown.len() < MAX_UNKNOWN {
                 self.unknown.insert(key_id, now.monotonic.after(UNKNOWN_KEY_ID_MEMORY));
             }

@@ -123,12 +123,12 @@ impl Compiler {
         own: &raw::Validate,
         defaults: &raw::Validate,
     ) {
-        let own_path = path.member("validate").member("required_claims");
         let unknown = |claim: &raw::RequiredClaim| {
             claim.equals_parameter.clone().filter(|name| !name.is_empty() && !defined.contains(name))
         };
-        for (index, claim) in own.required_claims.iter().flatten().enumerate() {
-            let path = own_path.item(index).member("equals_parameter");
+        let own_path = path.member("validate");
+        for (path, claim) in claims_of(&own_path, own) {
+            let path = path.member("equals_parameter");
             match unknown(claim) {
                 Some(_) if defined.is_empty() => {
                     let why =
@@ -141,10 +141,25 @@ impl Compiler {
                 None => {}
             }
         }
-        if defaults.required_claims.iter().flatten().any(|claim| unknown(claim).is_some()) {
+        if claims_of(&Path::root(), defaults).any(|(_, claim)| unknown(claim).is_some()) {
             let why = "`defaults.validate.required_claims` compares a claim with a parameter that this path does not \
                        have; give it a `template` with that parameter, or ask for the claim in the operations that have it";
             self.fault::<()>(&path.member("match").member("path"), FaultKind::Invalid(why));
         }
     }
+}
+
+/// The required claims of an operation and of its issuers, each with its place.
+fn claims_of<'r>(
+    path: &Path,
+    raw: &'r raw::Validate,
+) -> impl Iterator<Item = (Path, &'r raw::RequiredClaim)> {
+    let entries = raw.any_of.iter().flatten().enumerate();
+    let of_issuers =
+        entries.map(|(index, raw)| (path.member("any_of").item(index), raw.required_claims.as_deref()));
+    let places = std::iter::once((path.clone(), raw.required_claims.as_deref())).chain(of_issuers);
+    places.collect::<Vec<_>>().into_iter().flat_map(|(path, claims)| {
+        let path = path.member("required_claims");
+        claims.into_iter().flatten().enumerate().map(move |(index, claim)| (path.item(index), claim))
+    })
 }

@@ -8,45 +8,87 @@ use crate::calls::Url;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
 use crate::jwt::Algorithm;
-use crate::keys;
+use crate::keys::{Definition, ExpectedIssuer, Issuer, Source};
 
 impl Compiler {
-    pub(super) fn issuer(&mut self, path: &Path, name: &str, raw: raw::Issuer) -> Option<keys::Definition> {
-        let hosts = self.hosts(&path.member("hosts"), raw.hosts);
+    pub(super) fn issuer(&mut self, path: &Path, name: &str, mut raw: raw::Issuer) -> Option<Issuer> {
+        self.check_issuer_fields(path, &raw)?;
         let algorithms = self.algorithms(&path.member("algorithms"), raw.algorithms.as_deref());
-        let (discovery, cluster, tenant) = match (raw.entra, raw.discovery, raw.cluster) {
-            (Some(entra), None, None) => {
-                let path = path.member("entra");
-                let tenant = self.guid(&path.member("tenant"), &entra.tenant);
-                let cluster = self.text(&path.member("cluster"), entra.cluster);
-                let discovery = Url {
-                    https: true,
-                    authority: login_host(entra.cloud.unwrap_or_default()).to_owned(),
-                    path: format!("/{}/v2.0{DISCOVERY}", tenant.as_deref().unwrap_or_default()),
-                };
-                (discovery, cluster?, Some(tenant?))
-            }
-            (None, Some(discovery), Some(cluster)) => {
-                let url = self.https_url(&path.member("discovery"), &discovery);
-                (url?, self.text(&path.member("cluster"), cluster)?, None)
-            }
-            (None, Some(_), None) => return self.fault(path, FaultKind::MissingField("cluster".to_owned())),
-            _ => return self.not_exactly_one(path, &["entra", "discovery (with cluster)"]),
+        if let Some(entra) = raw.entra.take() {
+            let hosts = self.hosts(&path.member("hosts"), raw.hosts);
+            return self.entra(&path.member("entra"), name, entra, &hosts?, &algorithms?).map(Issuer::Entra);
+        }
+        let source = match (raw.discovery.take(), raw.jwks_uri.take()) {
+            (Some(discovery), None) => self.discovery(path, &discovery, raw),
+            (None, Some(jwks_uri)) => self.key_set(path, &jwks_uri, raw),
+            _ => return self.not_exactly_one(path, &["entra", "discovery", "jwks_uri"]),
         };
-        let Some(issuer) = raw.issuer.or_else(|| issuer_of(&discovery)) else {
+        Some(Issuer::OpenId(Rc::new(Definition::new(name, algorithms?, source?))))
+    }
+
+    /// A field that would be without effect is a fault: whoever wrote it expects one.
+    fn check_issuer_fields(&mut self, path: &Path, raw: &raw::Issuer) -> Option<()> {
+        let kinds = [raw.entra.is_some(), raw.discovery.is_some(), raw.jwks_uri.is_some()];
+        if kinds.into_iter().filter(|is_there| *is_there).count() != 1 {
+            return self.not_exactly_one(path, &["entra", "discovery", "jwks_uri"]);
+        }
+        if raw.entra.is_some() && raw.cluster.is_some() {
+            let why = "the cluster of `entra` belongs into `entra`";
+            return self.fault(&path.member("cluster"), FaultKind::Invalid(why));
+        }
+        if raw.entra.is_some() && raw.issuer.is_some() {
+            let why = "what Entra's issuers call themselves is in their discovery documents; leave it out";
+            return self.fault(&path.member("issuer"), FaultKind::Invalid(why));
+        }
+        if raw.jwks_uri.is_some() && !raw.hosts.is_empty() {
+            let why = "no document names further hosts beside `jwks_uri`; leave it out";
+            return self.fault(&path.member("hosts"), FaultKind::Invalid(why));
+        }
+        Some(())
+    }
+
+    fn discovery(&mut self, path: &Path, discovery: &str, raw: raw::Issuer) -> Option<Source> {
+        let cluster = self.issuer_cluster(path, raw.cluster);
+        let hosts = self.hosts(&path.member("hosts"), raw.hosts);
+        let url = self.https_url(&path.member("discovery"), discovery)?;
+        let Some(issuer) = raw.issuer.or_else(|| issuer_of(&url)) else {
             let why = "the field `issuer` is missing: `discovery` does not end in `/.well-known/openid-configuration`, \
                        so it does not tell what the issuer calls itself";
             return self.fault(path, FaultKind::Invalid(why));
         };
-        let issuer = self.text(&path.member("issuer"), issuer)?;
-        Some(keys::Definition::new(name, issuer, discovery, cluster, algorithms?, hosts?, tenant))
+        let issuer = self.issuer_name(&path.member("issuer"), issuer);
+        let expected = ExpectedIssuer::Exactly(issuer?);
+        Some(Source::Discovery { url, cluster: cluster?, hosts: hosts?, expected })
     }
 
-    pub(super) fn hosts(
-        &mut self,
-        path: &Path,
-        raw: BTreeMap<String, String>,
-    ) -> Option<BTreeMap<String, String>> {
+    fn key_set(&mut self, path: &Path, jwks_uri: &str, raw: raw::Issuer) -> Option<Source> {
+        let cluster = self.issuer_cluster(path, raw.cluster);
+        let url = self.https_url(&path.member("jwks_uri"), jwks_uri);
+        let Some(issuer) = raw.issuer else {
+            return self.fault(path, FaultKind::MissingField("issuer".to_owned()));
+        };
+        let issuer = self.issuer_name(&path.member("issuer"), issuer);
+        Some(Source::KeySet { url: url?, cluster: cluster?, issuer: issuer? })
+    }
+
+    fn issuer_cluster(&mut self, path: &Path, cluster: Option<String>) -> Option<String> {
+        match cluster {
+            Some(cluster) => self.text(&path.member("cluster"), cluster),
+            None => self.fault(path, FaultKind::MissingField("cluster".to_owned())),
+        }
+    }
+
+    /// The name is compared as it is: a template would match no token.
+    fn issuer_name(&mut self, path: &Path, name: String) -> Option<String> {
+        if name.contains(['{', '}']) {
+            let why = "an issuer's name has no parameters; issuers of many tenants are configured by `entra`, with \
+                       `tenant: organizations` or `common`";
+            return self.fault(path, FaultKind::Invalid(why));
+        }
+        self.text(path, name)
+    }
+
+    fn hosts(&mut self, path: &Path, raw: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
         let mut hosts = BTreeMap::new();
         for (host, cluster) in raw {
             let cluster = self.text(&path.member(&host), cluster)?;
@@ -55,7 +97,7 @@ impl Compiler {
         Some(hosts)
     }
 
-    pub(super) fn algorithms(&mut self, path: &Path, raw: Option<&[String]>) -> Option<Vec<Algorithm>> {
+    fn algorithms(&mut self, path: &Path, raw: Option<&[String]>) -> Option<Vec<Algorithm>> {
         let Some(names) = raw else { return Some(vec![Algorithm::Rs256]) };
         if names.is_empty() {
             return self.fault(path, FaultKind::Empty("leave it out for RS256"));
@@ -74,18 +116,7 @@ impl Compiler {
         Some(algorithms)
     }
 
-    pub(super) fn guid(&mut self, path: &Path, text: &str) -> Option<String> {
-        const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
-        let groups = text
-            .split('-')
-            .map(|group| if group.bytes().all(|byte| byte.is_ascii_hexdigit()) { group.len() } else { 0 });
-        if groups.eq(GROUPS) {
-            return Some(text.to_ascii_lowercase());
-        }
-        self.fault(path, FaultKind::Invalid("not a tenant id (a GUID: 00000000-0000-0000-0000-000000000000)"))
-    }
-
-    pub(super) fn named_issuer(&mut self, path: &Path, name: &str) -> Option<Rc<keys::Definition>> {
+    pub(super) fn named_issuer(&mut self, path: &Path, name: &str) -> Option<Rc<Issuer>> {
         match self.issuers.get(name) {
             Some(issuer) => issuer.clone(),
             None => {
@@ -96,17 +127,12 @@ impl Compiler {
     }
 }
 
-const DISCOVERY: &str = "/.well-known/openid-configuration";
+/// The place of a discovery document, behind its issuer's name (OpenID Connect Discovery 1.0, section 4).
+pub(super) const DISCOVERY: &str = "/.well-known/openid-configuration";
 
-/// What an issuer with this discovery document calls itself (OpenID Connect Discovery 1.0, section 4.3).
+/// What an issuer with this discovery document calls itself (OpenID Connect Discovery 1.0, section 4.3). A query,
+/// such as Entra's `?appid=`, is no part of it.
 fn issuer_of(discovery: &Url) -> Option<String> {
-    Some(format!("https://{}{}", discovery.authority, discovery.path.strip_suffix(DISCOVERY)?))
-}
-
-const fn login_host(cloud: raw::Cloud) -> &'static str {
-    match cloud {
-        raw::Cloud::Public => "login.microsoftonline.com",
-        raw::Cloud::UsGovernment => "login.microsoftonline.us",
-        raw::Cloud::China => "login.partner.microsoftonline.cn",
-    }
+    let path = discovery.path.split('?').next().unwrap_or_default();
+    Some(format!("https://{}{}", discovery.authority, path.strip_suffix(DISCOVERY)?))
 }

@@ -4,6 +4,7 @@
 
 mod attach;
 mod claims;
+mod entra;
 mod identities;
 mod issuers;
 mod on_failure;
@@ -41,7 +42,7 @@ pub(super) fn compile(
 #[derive(Default)]
 struct Compiler {
     faults: Vec<Fault>,
-    issuers: BTreeMap<String, Option<Rc<keys::Definition>>>,
+    issuers: BTreeMap<String, Option<Rc<keys::Issuer>>>,
     identities: BTreeMap<String, Option<Source>>,
     secrets: BTreeMap<String, Option<Rc<Secret>>>,
     /// Those with a name, and those that stand where they are used.

@@ -54,7 +54,7 @@ impl Compiler {
                 if let Some(parameters) = &parameters {
                     self.parameters(path, parameters, &own, &defaults.validate);
                 }
-                self.validate(&path.member("validate"), own, &defaults.validate).map(Inbound::Validate)
+                self.validate(&path.member("validate"), &own, &defaults.validate).map(Inbound::Validate)
             }
         };
         let attachments = self.attachments(&path.member("attach"), raw.attach);

@@ -4,20 +4,25 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// One issuer: `entra`, or `discovery` with `cluster`.
+use super::Words;
+
+/// One issuer: `entra`, `discovery`, or `jwks_uri`.
 #[derive(Debug, Deserialize)]
 #[serde(
     deny_unknown_fields,
     expecting = "an issuer: an object with `entra`, or with `discovery` and `cluster`"
 )]
 pub(in crate::config) struct Issuer {
-    /// A tenant of Microsoft Entra ID.
+    /// Microsoft Entra ID.
     pub entra: Option<Entra>,
-    /// The URL of an OpenID Connect discovery document.
+    /// The URL of an OpenID Connect discovery document, which names the issuer and the place of its keys. Azure AD
+    /// B2C and External ID are configured by it.
     pub discovery: Option<String>,
-    /// What the issuer calls itself, where that is not the beginning of `discovery`.
+    /// The URL of a JWK Set, for an issuer without a discovery document. It needs `issuer`.
+    pub jwks_uri: Option<String>,
+    /// What the issuer calls itself in `iss`, where that is not the beginning of `discovery`.
     pub issuer: Option<String>,
-    /// Envoy's cluster for the discovery document's host.
+    /// Envoy's cluster for the host of `discovery` or `jwks_uri`.
     pub cluster: Option<String>,
     /// Algorithms that its keys may sign with: RS, PS (each with 256, 384, 512), ES256, ES384, EdDSA (the same as
     /// Ed25519). Default `[RS256]`.
@@ -27,16 +32,34 @@ pub(in crate::config) struct Issuer {
     pub hosts: BTreeMap<String, String>,
 }
 
-/// A tenant of Microsoft Entra ID.
+/// Microsoft Entra ID: the issuers of one tenant, or of several.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `tenant` and `cluster`")]
 pub(in crate::config) struct Entra {
-    /// The tenant's id, a GUID.
+    /// A tenant's id (a GUID) or one of its domain names; or `organizations` for every organisation, or `common` for
+    /// personal accounts too. The last two need `tenants`.
     pub tenant: String,
+    /// The ids of the tenants whose tokens are accepted; or the word `any`.
+    pub tenants: Option<Words>,
     /// Envoy's cluster for the login host.
     pub cluster: String,
     /// The cloud. Default `public`.
     pub cloud: Option<Cloud>,
+    /// The versions of tokens that are accepted. The registration of the API decides which one it gets, not the
+    /// caller. Default `[v1, v2]`.
+    pub versions: Option<Vec<Version>>,
+    /// The client id of an API whose tokens are signed with keys of its own (claims mapping).
+    pub app_id: Option<String>,
+}
+
+/// The versions of Entra's tokens.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case", expecting = "`v1` or `v2`")]
+pub(in crate::config) enum Version {
+    /// `ver` 1.0: `iss` is `https://sts.windows.net/<tenant>/`, `aud` is what the caller asked for.
+    V1,
+    /// `ver` 2.0: `iss` is `https://<login host>/<tenant>/v2.0`, `aud` is the API's client id.
+    V2,
 }
 
 /// The clouds of Microsoft Entra ID.
@@ -50,4 +73,10 @@ pub(in crate::config) enum Cloud {
     UsGovernment,
     /// login.partner.microsoftonline.cn
     China,
+    /// login.sovcloud-identity.fr
+    Bleu,
+    /// login.sovcloud-identity.de
+    Delos,
+    /// login.sovcloud-identity.sg
+    GovSg,
 }

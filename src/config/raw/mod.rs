@@ -11,6 +11,7 @@ mod operations;
 mod secrets;
 mod validate;
 mod values;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,12 +21,13 @@ use serde::de::{self, Deserializer, Visitor};
 
 pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
 pub(super) use identities::{Identity, ManagedIdentitySource};
-pub(super) use issuers::{Cloud, Issuer};
+pub(super) use issuers::{Cloud, Entra, Issuer, Version};
 pub(super) use on_failure::{Body, OnFailure};
 pub(super) use operations::{Attach, Match, Operation};
 pub(super) use secrets::{KeyVaultSecret, Secret, SecretFile, SecretPosition};
-pub(super) use validate::{Audiences, Validate};
+pub(super) use validate::{Alternative, TokenType, Validate};
 pub(super) use values::Value;
+pub(super) use words::Words;
 
 /// The whole configuration.
 #[derive(Debug, Deserialize)]

@@ -1,23 +1,32 @@
 //! How inbound tokens are checked.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
-use super::{RequiredClaim, Roles};
+use super::{RequiredClaim, Roles, Words};
 
-/// How inbound tokens are checked.
+/// How inbound tokens are checked: by one issuer (`issuer` and the fields behind it), or by one of several
+/// (`any_of`).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(
     deny_unknown_fields,
-    expecting = "an object with `issuer`, `audiences`, `roles` or `required_claims`"
+    expecting = "an object with `issuer`, `any_of`, `audiences`, `roles` or `required_claims`"
 )]
 pub(in crate::config) struct Validate {
     /// The name of the issuer.
     pub issuer: Option<String>,
-    /// The audiences, any of which the token must have; or the word `any`.
-    pub audiences: Option<Audiences>,
+    /// The audiences, any of which the token must have, compared exactly; or the word `any`. It, or
+    /// `backend_application_ids`, must be there.
+    pub audiences: Option<Words>,
+    /// The client ids of the applications that may call: any of them. With Entra that is the claim `appid` or `azp`,
+    /// depending on the token's version; elsewhere `azp` and `client_id`, both of them where both are there.
+    pub client_application_ids: Option<Vec<String>>,
+    /// The client ids of the applications that the token may be for: `aud` is one of them, or `api://` and one of
+    /// them. Beside `audiences`, both must be satisfied.
+    pub backend_application_ids: Option<Vec<String>>,
+    /// Whether the caller must be an application by itself, or act for a user. Entra only.
+    pub token_type: Option<TokenType>,
+    /// Several issuers, with what is asked of the tokens of each. It stands in place of all the fields above.
+    pub any_of: Option<Vec<Alternative>>,
     /// Roles, any of which the token must have: one, a list, or by method with `"*"` for all others.
     pub roles: Option<Roles>,
     /// What is asked of other claims; every entry must be satisfied.
@@ -28,36 +37,33 @@ pub(in crate::config) struct Validate {
     pub require_expiration: Option<bool>,
 }
 
-/// The audiences that are accepted.
-#[derive(Clone, Debug)]
-pub(in crate::config) enum Audiences {
-    /// Whatever the token says.
-    Any,
-    /// One of these.
-    OneOf(Vec<String>),
+/// One of several issuers, and what is asked of its tokens alone. `roles` and `required_claims` add to those beside
+/// `any_of`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `issuer` and `audiences`")]
+pub(in crate::config) struct Alternative {
+    /// The name of the issuer.
+    pub issuer: Option<String>,
+    /// As in `validate`.
+    pub audiences: Option<Words>,
+    /// As in `validate`.
+    pub client_application_ids: Option<Vec<String>>,
+    /// As in `validate`.
+    pub backend_application_ids: Option<Vec<String>>,
+    /// As in `validate`.
+    pub token_type: Option<TokenType>,
+    /// As in `validate`.
+    pub roles: Option<Roles>,
+    /// As in `validate`.
+    pub required_claims: Option<Vec<RequiredClaim>>,
 }
 
-impl<'de> Deserialize<'de> for Audiences {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AudiencesVisitor;
-        impl<'de> Visitor<'de> for AudiencesVisitor {
-            type Value = Audiences;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of audiences, or the word `any`")
-            }
-
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<Audiences, E> {
-                match word {
-                    "any" => Ok(Audiences::Any),
-                    _ => Err(E::invalid_type(de::Unexpected::Str(""), &self)),
-                }
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Audiences, A::Error> {
-                Vec::deserialize(de::value::SeqAccessDeserializer::new(items)).map(Audiences::OneOf)
-            }
-        }
-        deserializer.deserialize_any(AudiencesVisitor)
-    }
+/// The kinds of Entra's access tokens.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", expecting = "`app` or `user`")]
+pub(in crate::config) enum TokenType {
+    /// An application's own: `idtyp` is `app`, or where that is not there, there is no `scp`, and `oid` is `sub`.
+    App,
+    /// An application's on behalf of a user: there is a `scp`, and `idtyp`, where it is there, is `user`.
+    User,
 }

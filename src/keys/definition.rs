@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+
+use super::document::{Discovered, Origin};
+use super::issuer_name::{ExpectedIssuer, IssuerName};
+use crate::calls::{CallRequest, Url};
+use crate::fingerprint::Fingerprint;
+use crate::jwt::Algorithm;
+
+/// One set of keys, as it is configured: where it comes from, and whose it is.
+#[derive(Debug)]
+pub struct Definition {
+    /// The issuer's name in the configuration, for logs.
+    pub name: String,
+    /// What it is known by.
+    pub fingerprint: Fingerprint,
+    /// The algorithms that its keys may sign with.
+    pub algorithms: Vec<Algorithm>,
+    /// Whether nothing is fetched before a token asks for it.
+    pub on_demand: bool,
+    pub(super) source: Source,
+}
+
+/// Where keys come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A discovery document, which names the issuer and the place of its keys.
+    Discovery {
+        /// Where it is.
+        url: Url,
+        /// Envoy's cluster for its host.
+        cluster: String,
+        /// Envoy's clusters for further hosts that it may name. Keys on other hosts are not fetched.
+        hosts: BTreeMap<String, String>,
+        /// Whose document it must be.
+        expected: ExpectedIssuer,
+    },
+    /// A JWK Set.
+    KeySet {
+        /// Where it is.
+        url: Url,
+        /// Envoy's cluster for its host.
+        cluster: String,
+        /// The issuer whose keys it holds.
+        issuer: String,
+    },
+}
+
+impl Source {
+    fn parts(&self) -> Vec<String> {
+        let place = |kind: &str, url: &Url, cluster: &str| {
+            vec![kind.to_owned(), url.authority.clone(), url.path.clone(), cluster.to_owned()]
+        };
+        match self {
+            Self::Discovery { url, cluster, hosts, expected } => {
+                let mut parts = place("discovery", url, cluster);
+                parts.extend(expected.parts());
+                parts.extend(hosts.iter().flat_map(|(host, cluster)| [host.clone(), cluster.clone()]));
+                parts
+            }
+            Self::KeySet { url, cluster, issuer } => {
+                let mut parts = place("key set", url, cluster);
+                parts.push(issuer.clone());
+                parts
+            }
+        }
+    }
+
+    /// Envoy's cluster for `url`, if the URL's host is allowed.
+    pub(super) fn cluster_for(&self, url: &Url) -> Option<&str> {
+        match self {
+            _ if !url.https => None,
+            Self::Discovery { url: own, cluster, .. } | Self::KeySet { url: own, cluster, .. }
+                if own.authority == url.authority =>
+            {
+                Some(cluster)
+            }
+            Self::Discovery { hosts, .. } => hosts.get(&url.authority).map(String::as_str),
+            Self::KeySet { .. } => None,
+        }
+    }
+
+    /// The request for the discovery document, where there is one.
+    pub(super) fn discovery_request(&self) -> Option<CallRequest> {
+        match self {
+            Self::Discovery { url, cluster, .. } => Some(get(cluster, url.clone())),
+            Self::KeySet { .. } => None,
+        }
+    }
+
+    /// The issuer, where its document says that it is `issuer`; `None` where it is another's.
+    pub(super) fn named(&self, issuer: &str) -> Option<IssuerName> {
+        match self {
+            Self::Discovery { expected, .. } => expected.check(issuer),
+            Self::KeySet { .. } => None,
+        }
+    }
+
+    /// What is known without a discovery document.
+    pub(super) fn known(&self) -> Option<Discovered> {
+        match self {
+            Self::Discovery { .. } => None,
+            Self::KeySet { url, cluster, issuer } => Some(Discovered {
+                origin: Origin { issuer: IssuerName::exactly(issuer), cloud: None },
+                jwks: url.clone(),
+                cluster: cluster.clone(),
+            }),
+        }
+    }
+}
+
+impl Definition {
+    /// Keys of the issuer that the configuration calls `name`, which may sign with `algorithms`.
+    pub fn new(name: &str, algorithms: Vec<Algorithm>, source: Source) -> Self {
+        let mut parts = vec!["issuer".to_owned()];
+        parts.extend(algorithms.iter().map(|algorithm| algorithm.name().to_owned()));
+        parts.extend(source.parts());
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let fingerprint = Fingerprint::of(&parts);
+        Self { name: name.to_owned(), fingerprint, algorithms, on_demand: false, source }
+    }
+
+    /// The same, but fetched only when a token asks for it.
+    #[must_use]
+    pub fn on_demand(mut self) -> Self {
+        self.on_demand = true;
+        self
+    }
+}
+
+pub(super) fn get(cluster: &str, url: Url) -> CallRequest {
+    CallRequest::get(cluster, url).with("accept", "application/json".to_owned())
+}
