@@ -2,6 +2,7 @@
 
 mod check;
 mod document;
+mod import;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,11 @@ enum Command {
         after_help = "Examples:\n  gatepass check gatepass.yaml\n  gatepass check --format json envoy/*.yaml"
     )]
     Check(check::Check),
+    /// Turn policies of API Management into a configuration, and into parts of Envoy's
+    #[command(
+        after_help = "Examples:\n  gatepass import /protected=protected-api.xml --named-values named-values.yaml > gatepass.yaml\n  gatepass import policy.xml --operation 'get-order=GET /orders/{id}'"
+    )]
+    Import(import::Import),
     /// Print the script that completes commands in a shell
     #[command(after_help = "Example:\n  source <(gatepass completions bash)")]
     Completions {
@@ -43,6 +49,10 @@ pub(crate) enum Outcome {
     Bad,
 }
 
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn main() -> ExitCode {
     match run(&Cli::parse().command) {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
@@ -58,6 +68,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> std::io::Result<Outcome> {
     match command {
         Command::Check(check) => return check::run(check),
+        Command::Import(import) => return import::run(import),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "gatepass", &mut std::io::stdout());
         }

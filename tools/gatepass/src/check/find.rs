@@ -42,7 +42,7 @@ pub(crate) fn find(document: &Node) -> Vec<Found<'_>> {
     }
     let mut found = Vec::new();
     envoy(document, None, None, &mut found);
-    let looks_like_envoy = ["static_resources", "dynamic_resources", "resources", "@type", "kind"]
+    let looks_like_envoy = ["static_resources", "dynamic_resources", "resources", "routes", "@type", "kind"]
         .iter()
         .any(|name| document.get(name).is_some());
     if found.is_empty() && !looks_like_envoy {

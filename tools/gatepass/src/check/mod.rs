@@ -11,8 +11,8 @@ use clap::{Args, ValueEnum};
 use gatepass::config::{Configuration, Fault, FaultKind, Segment};
 use gatepass::environment::Environment;
 
-use crate::Outcome;
 use crate::document::{self, Node, Value};
+use crate::{Outcome, counted};
 use find::Found;
 use finding::{Finding, Severity, Source};
 
@@ -82,10 +82,6 @@ pub(crate) fn run(check: &Check) -> io::Result<Outcome> {
         );
     }
     Ok(if summary.errors == 0 { Outcome::Good } else { Outcome::Bad })
-}
-
-fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn read(file: &Path) -> io::Result<String> {
