@@ -8,6 +8,8 @@ mod head;
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use crate::access::{CanonicalPath, Parameters, Permit, is_method};
 use crate::calls::Purpose;
 use crate::config::{Configuration, Inbound, OnFailure, Operation};
@@ -20,7 +22,7 @@ use crate::time::{Monotonic, Now};
 pub use edits::{Edit, Edits};
 pub use head::RequestHead;
 
-use attach::attach;
+use attach::{Original, Patience, attach, originals, stripped};
 use caller::{Request, admit};
 use head::{Credentials, credentials};
 
@@ -29,6 +31,8 @@ use head::{Credentials, credentials};
 pub enum Step {
     /// It goes on to the backend, with these changes.
     Forward(Edits),
+    /// It goes on with these changes if the route that Envoy has chosen allows it: see [`Pending::depart`].
+    ForwardTo(Edits, Box<Pending>),
     /// It is answered here.
     Refuse(Refusal),
     /// It waits; the state knows for what, and names the stream when it is time to [`wake`] it.
@@ -43,6 +47,8 @@ pub struct Pending {
     /// The path's parameters; each is bounded in size, the template in their number.
     parameters: Parameters,
     caller: Caller,
+    /// What becomes of the caller's headers that the operation's attachments want to write.
+    originals: Vec<Original>,
     deadline: Monotonic,
     /// Whether it has been counted.
     counted: bool,
@@ -83,13 +89,14 @@ pub fn start<V: Verifier>(
     let asked = Asked { is_grpc: head.is_grpc() };
     match operation(configuration, head) {
         Err(reason) => refuse(&configuration.on_failure, asked, state, reason),
-        Ok((operation, method, parameters)) => {
+        Ok((index, operation, method, parameters)) => {
             let pending = Pending {
                 configuration: Rc::clone(configuration),
-                operation,
+                operation: index,
                 method: method.to_owned(),
                 parameters,
                 caller: Caller::Unknown(credentials(head)),
+                originals: originals(operation, head),
                 deadline: now.monotonic.after(configuration.wait),
                 counted: false,
                 asked,
@@ -99,23 +106,51 @@ pub fn start<V: Verifier>(
     }
 }
 
-/// The index of the first operation that a request matches, the request's method and its path's parameters.
-fn operation<'h>(
-    configuration: &Configuration,
+/// The first operation that a request matches and its index, the request's method and its path's parameters.
+fn operation<'h, 'c>(
+    configuration: &'c Configuration,
     head: &RequestHead<'h>,
-) -> Result<(usize, &'h str, Parameters), Reason> {
+) -> Result<(usize, &'c Operation, &'h str, Parameters), Reason> {
     let method = std::str::from_utf8(head.first(":method")).ok().filter(|method| is_method(method));
     let method = method.ok_or(Reason::MethodInvalid)?;
     let path = CanonicalPath::read(head.first(":path")).map_err(Reason::PathAmbiguous)?;
     let mut operations = configuration.operations.iter().enumerate();
     let found = operations.find(|(_, operation)| operation.matcher.matches(method, &path));
     let (index, operation) = found.ok_or(Reason::OperationNotFound)?;
-    Ok((index, method, operation.matcher.path.parameters(&path)))
+    Ok((index, operation, method, operation.matcher.path.parameters(&path)))
 }
 
 /// Looks at a waiting request again.
 pub fn wake<V: Verifier>(pending: Pending, state: &mut State<V>, stream: StreamId, now: Now) -> Step {
     go_on(pending, state, stream, now)
+}
+
+impl Pending {
+    /// Headers of the caller that go at once, whatever the request waits for.
+    pub fn stripped(&self) -> impl Iterator<Item = &HeaderName> {
+        let operation = self.configuration.operations.get(self.operation);
+        operation.into_iter().flat_map(|operation| stripped(operation, &self.originals))
+    }
+
+    /// Whether a request may go to `destination`, Envoy's cluster, with what is attached to it: see
+    /// [`Step::ForwardTo`].
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn depart<V: Verifier>(
+        &self,
+        edits: &Edits,
+        destination: Option<&[u8]>,
+        state: &mut State<V>,
+    ) -> Result<(), Refusal> {
+        if destination.is_some_and(|cluster| edits.may_go_to(cluster)) {
+            state.counters.count(Counter::Forwarded);
+            return Ok(());
+        }
+        let operation = self.configuration.operations.get(self.operation);
+        let on_failure = operation.map_or(&self.configuration.on_failure, |operation| &operation.on_failure);
+        Err(refusal(on_failure, self.asked, state, Reason::DestinationNotAllowed))
+    }
 }
 
 fn go_on<V: Verifier>(mut pending: Pending, state: &mut State<V>, stream: StreamId, now: Now) -> Step {
@@ -126,25 +161,27 @@ fn go_on<V: Verifier>(mut pending: Pending, state: &mut State<V>, stream: Stream
     let refuse = |pending: &Pending, state: &mut _, reason| {
         refuse(&operation.on_failure, pending.asked, state, reason)
     };
-    let halt = match advance(&mut pending, operation, state, now) {
+    let decided = match advance(&mut pending, operation, state, Patience::Left, now) {
+        Err(Halt::Wait(purpose)) => {
+            let late = pending.deadline <= now.monotonic;
+            if !late && state.waiting.add(stream, purpose, pending.deadline) {
+                if !std::mem::replace(&mut pending.counted, true) {
+                    state.counters.count(Counter::Waited);
+                }
+                return Step::Wait(Box::new(pending));
+            }
+            advance(&mut pending, operation, state, Patience::Over, now)
+        }
+        decided => decided,
+    };
+    match decided {
+        Ok(edits) if edits.is_restricted() => Step::ForwardTo(edits, Box::new(pending)),
         Ok(edits) => {
             state.counters.count(Counter::Forwarded);
-            return Step::Forward(edits);
+            Step::Forward(edits)
         }
-        Err(halt) => halt,
-    };
-    match halt {
-        Halt::Refuse(reason) => refuse(&pending, state, reason),
-        Halt::Wait(purpose) => {
-            let late = pending.deadline <= now.monotonic;
-            if late || !state.waiting.add(stream, purpose, pending.deadline) {
-                return refuse(&pending, state, unavailable(purpose));
-            }
-            if !std::mem::replace(&mut pending.counted, true) {
-                state.counters.count(Counter::Waited);
-            }
-            Step::Wait(Box::new(pending))
-        }
+        Err(Halt::Refuse(reason)) => refuse(&pending, state, reason),
+        Err(Halt::Wait(purpose)) => refuse(&pending, state, unavailable(purpose)),
     }
 }
 
@@ -157,8 +194,17 @@ const fn unavailable(purpose: Purpose) -> Reason {
 }
 
 fn refuse<V: Verifier>(on_failure: &OnFailure, asked: Asked, state: &mut State<V>, reason: Reason) -> Step {
+    Step::Refuse(refusal(on_failure, asked, state, reason))
+}
+
+fn refusal<V: Verifier>(
+    on_failure: &OnFailure,
+    asked: Asked,
+    state: &mut State<V>,
+    reason: Reason,
+) -> Refusal {
     state.counters.count(Counter::Refused(reason.code()));
-    Step::Refuse(Refusal::new(reason, on_failure, asked))
+    Refusal::new(reason, on_failure, asked)
 }
 
 /// Goes as far as can be gone now: first the caller, then the tokens for the backend.
@@ -166,6 +212,7 @@ fn advance<V: Verifier>(
     pending: &mut Pending,
     operation: &Operation,
     state: &mut State<V>,
+    patience: Patience,
     now: Now,
 ) -> Result<Edits, Halt> {
     if let Caller::Unknown(credentials) = &pending.caller {
@@ -180,7 +227,7 @@ fn advance<V: Verifier>(
     if let (Inbound::Validate(validate), Some(token)) = (&operation.inbound, token) {
         token.claims().check_time(&validate.time, now.wall).map_err(rejected)?;
     }
-    attach(permit, &operation.attachments, state, now)
+    attach(permit, operation, &pending.originals, state, patience, now)
 }
 
 const fn rejected(rejection: Rejection) -> Halt {

@@ -53,6 +53,9 @@ pub enum Reason {
     /// A secret that the request needs is not to be had.
     #[error("a secret is not to be had")]
     SecretUnavailable(Duration),
+    /// Envoy's route leads elsewhere than the attached credential may go.
+    #[error("the route leads to a cluster that the attached credential may not go to")]
+    DestinationNotAllowed,
     /// A fault of ours.
     #[error("an internal fault")]
     Internal,
@@ -74,6 +77,7 @@ impl Reason {
             Self::KeysBusy => "keys_busy",
             Self::TokenUnavailable(_) => "token_unavailable",
             Self::SecretUnavailable(_) => "secret_unavailable",
+            Self::DestinationNotAllowed => "destination_not_allowed",
             Self::Internal => "internal",
         }
     }
@@ -91,7 +95,7 @@ impl Reason {
             | Self::KeysBusy
             | Self::TokenUnavailable(_)
             | Self::SecretUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::DestinationNotAllowed | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -110,7 +114,7 @@ impl Reason {
             | Self::SecretUnavailable(_) => {
                 "The service is not ready to authenticate this request. Try again later."
             }
-            Self::Internal => "Internal server error",
+            Self::DestinationNotAllowed | Self::Internal => "Internal server error",
         }
     }
 

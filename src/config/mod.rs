@@ -1,5 +1,6 @@
 //! The operator's configuration: read ([`raw`]), then compiled. A [`Configuration`] that exists is valid.
 
+mod attachment;
 mod compile;
 mod fault;
 mod protobuf;
@@ -17,10 +18,11 @@ use crate::environment::Environment;
 use crate::json::Json;
 use crate::jwt::TimeRules;
 use crate::observe::LogLine;
-use crate::{keys, secrets, tokens};
+use crate::{keys, secrets};
 
 use values::Values;
 
+pub use attachment::{Attachment, Existing, OnError};
 pub use fault::{Fault, FaultKind, Path, Segment};
 
 /// A valid configuration.
@@ -49,7 +51,7 @@ pub struct Operation {
     pub matcher: Matcher,
     /// What it asks of the caller.
     pub inbound: Inbound,
-    /// Tokens that are put into the request.
+    /// Credentials that are put into the request, each into a header of its own.
     pub attachments: Vec<Attachment>,
     /// How its refusals look.
     pub on_failure: OnFailure,
@@ -102,13 +104,6 @@ impl Audiences {
         };
         self.one_of.as_ref().is_none_or(is_one_of) && self.applications.as_ref().is_none_or(is_for)
     }
-}
-
-/// A token that is put into the request as `Authorization: Bearer`, over whatever the client sent.
-#[derive(Debug)]
-pub struct Attachment {
-    /// Where the token comes from and what it is for.
-    pub token: Rc<tokens::Definition>,
 }
 
 /// How refusals look.

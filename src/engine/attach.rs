@@ -1,39 +1,123 @@
 //! What is put into a request for the backend.
 
-use http::HeaderValue;
-use http::header::AUTHORIZATION;
+use std::time::Duration;
 
-use super::{Edits, Halt};
+use http::{HeaderName, HeaderValue};
+
+use super::{Edits, Halt, RequestHead};
 use crate::access::Permit;
 use crate::calls::Purpose;
-use crate::config::Attachment;
-use crate::jwt::Verifier;
+use crate::config::{Attachment, Existing, OnError, Operation};
+use crate::jwt::{Rejection, Verifier};
 use crate::refusal::Reason;
+use crate::secret::SecretString;
 use crate::state::State;
 use crate::time::Now;
 use crate::tokens::Get;
 
+/// What becomes of the caller's own header, decided on what the caller sent.
+pub(super) enum Original {
+    /// It is not there, or is overwritten.
+    Gone,
+    /// It is there, and stays.
+    Kept,
+    /// It goes elsewhere.
+    Moved(HeaderValue),
+    /// It can neither stay nor go elsewhere.
+    Unacceptable(Reason),
+}
+
+/// Looks at the headers of the caller that the operation's attachments want to write.
+pub(super) fn originals(operation: &Operation, head: &RequestHead<'_>) -> Vec<Original> {
+    operation.attachments.iter().map(|attachment| original(attachment, head)).collect()
+}
+
+fn original(attachment: &Attachment, head: &RequestHead<'_>) -> Original {
+    let mut values = head.all(attachment.header.as_str());
+    let (value, another) = (values.next(), values.next());
+    match (&attachment.existing, value) {
+        (Existing::Overwrite, _) | (_, None) => Original::Gone,
+        (_, Some(_)) if another.is_some() => Original::Unacceptable(Reason::TokenMultiple),
+        (Existing::Keep, Some(_)) => Original::Kept,
+        (Existing::MoveTo(_), Some(value)) => match HeaderValue::from_bytes(value) {
+            Ok(value) => Original::Moved(value),
+            Err(_) => Original::Unacceptable(Reason::Token(Rejection::Malformed)),
+        },
+    }
+}
+
+/// The headers of the caller that go before anything is fetched.
+pub(super) fn stripped<'o>(
+    operation: &'o Operation,
+    originals: &'o [Original],
+) -> impl Iterator<Item = &'o HeaderName> {
+    let attachments = operation.attachments.iter().zip(originals);
+    attachments
+        .filter(|(_, original)| !matches!(original, Original::Kept))
+        .flat_map(|(attachment, _)| attachment.stripped())
+}
+
+/// How long a request waits for what it lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// As long as it may.
+    Left,
+    /// No longer.
+    Over,
+}
+
 /// Gets the backend's tokens, all of them asked for before the first is waited for.
 pub(super) fn attach<V: Verifier>(
     _: &Permit,
-    attachments: &[Attachment],
+    operation: &Operation,
+    originals: &[Original],
     state: &mut State<V>,
+    patience: Patience,
     now: Now,
 ) -> Result<Edits, Halt> {
     let mut edits = Edits::default();
     let mut halt = None;
-    for attachment in attachments {
+    for (attachment, original) in operation.attachments.iter().zip(originals) {
+        match original {
+            Original::Kept => continue,
+            Original::Unacceptable(reason) => return Err(Halt::Refuse(*reason)),
+            Original::Gone | Original::Moved(_) => {}
+        }
         match state.tokens.get(&attachment.token, now) {
-            Get::Token(token) => {
-                // A token that cannot stand in a header is never stored.
-                let value = HeaderValue::try_from(format!("Bearer {}", token.expose()));
-                edits.set(AUTHORIZATION, value.map_err(|_| Halt::Refuse(Reason::Internal))?);
-            }
-            Get::Unavailable(wait) => halt = Some(Halt::Refuse(Reason::TokenUnavailable(wait))),
-            Get::Wait => {
+            Get::Token(token) => put(&mut edits, attachment, token)?,
+            Get::Wait if patience == Patience::Left => {
                 halt.get_or_insert(Halt::Wait(Purpose::Token(attachment.token.fingerprint)));
             }
+            Get::Wait => lack(&mut edits, attachment, Duration::ZERO, &mut halt),
+            Get::Unavailable(wait) => lack(&mut edits, attachment, wait, &mut halt),
         }
+        put_elsewhere(&mut edits, &attachment.existing, original);
     }
     halt.map_or(Ok(edits), Err)
+}
+
+fn put(edits: &mut Edits, attachment: &Attachment, token: &SecretString) -> Result<(), Halt> {
+    // A token that cannot stand in a header is never stored.
+    let value = HeaderValue::try_from([&attachment.prefix, token.expose()].concat());
+    edits.set(attachment.header.clone(), value.map_err(|_| Halt::Refuse(Reason::Internal))?);
+    if !attachment.destinations.is_empty() {
+        edits.restrict_to(&attachment.destinations);
+    }
+    Ok(())
+}
+
+/// The credential is not to be had: the request goes on without it and without the caller's, or not at all.
+fn lack(edits: &mut Edits, attachment: &Attachment, wait: Duration, halt: &mut Option<Halt>) {
+    match attachment.on_error {
+        OnError::Refuse => *halt = Some(Halt::Refuse(Reason::TokenUnavailable(wait))),
+        OnError::Continue => edits.remove(attachment.header.clone()),
+    }
+}
+
+fn put_elsewhere(edits: &mut Edits, existing: &Existing, original: &Original) {
+    match (existing, original) {
+        (Existing::MoveTo(target), Original::Moved(value)) => edits.set(target.clone(), value.clone()),
+        (Existing::MoveTo(target), _) => edits.remove(target.clone()),
+        (Existing::Overwrite | Existing::Keep, _) => {}
+    }
 }

@@ -11,6 +11,7 @@ pub struct Edits {
     path: Option<HeaderValue>,
     headers: Vec<(HeaderName, Option<HeaderValue>)>,
     filter_state: Vec<(Rc<str>, HeaderValue)>,
+    destinations: Vec<Rc<[String]>>,
 }
 
 /// One change, as the host makes it.
@@ -43,6 +44,21 @@ impl Edits {
     /// Sets a filter state.
     pub fn set_filter_state(&mut self, key: Rc<str>, value: HeaderValue) {
         self.filter_state.push((key, secret(value)));
+    }
+
+    /// Lets the request go to these clusters of Envoy's alone.
+    pub fn restrict_to(&mut self, clusters: &Rc<[String]>) {
+        self.destinations.push(Rc::clone(clusters));
+    }
+
+    /// Whether it matters where the request goes.
+    pub const fn is_restricted(&self) -> bool {
+        !self.destinations.is_empty()
+    }
+
+    /// Whether the request may go to this cluster of Envoy's.
+    pub fn may_go_to(&self, cluster: &[u8]) -> bool {
+        self.destinations.iter().all(|list| list.iter().any(|name| name.as_bytes() == cluster))
     }
 
     fn change(&mut self, name: HeaderName, value: Option<HeaderValue>) {

@@ -1,3 +1,5 @@
+mod attach;
+
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -117,9 +119,13 @@ impl World {
         let mut headers: Vec<(&[u8], &[u8])> =
             vec![(b":method", method.as_bytes()), (b":path", path.as_bytes())];
         headers.extend(authorization.iter().map(|value| (&b"authorization"[..], *value)));
+        self.start_with(&headers)
+    }
+
+    fn start_with(&mut self, headers: &[(&[u8], &[u8])]) -> Step {
         self.last_stream += 1;
         let stream = StreamId(self.last_stream);
-        start(&self.configuration, &mut self.state, stream, &RequestHead::new(&headers), self.now)
+        start(&self.configuration, &mut self.state, stream, &RequestHead::new(headers), self.now)
     }
 
     /// Sends what is due and answers it, until nothing is due.
@@ -139,7 +145,12 @@ impl World {
 
     /// A request from beginning to end: `forwarded` with what is set, or the status and reason of the refusal.
     fn request(&mut self, method: &str, path: &str, authorization: &[&[u8]]) -> String {
-        let mut step = self.start(method, path, authorization);
+        let step = self.start(method, path, authorization);
+        self.finish(step)
+    }
+
+    /// What becomes of a request, while all calls are answered.
+    fn finish(&mut self, mut step: Step) -> String {
         for _ in 0..10 {
             match step {
                 Step::Wait(pending) => {
@@ -192,7 +203,7 @@ fn shown(edit: &Edit<'_>) -> String {
 
 fn told(step: &Step) -> String {
     match step {
-        Step::Forward(edits) => {
+        Step::Forward(edits) | Step::ForwardTo(edits, _) => {
             let edits: String = edits.iter().map(|edit| shown(&edit)).collect();
             format!("forwarded{edits}")
         }

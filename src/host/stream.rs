@@ -3,8 +3,13 @@ use std::rc::Rc;
 use super::{abi, headers};
 use crate::config::Configuration;
 use crate::engine::{Edit, Edits, Pending, Step};
+use crate::jwt::Verifier;
 use crate::observe::LogLevel;
 use crate::refusal::Refusal;
+use crate::state::State;
+
+/// The cluster of the route that Envoy has chosen.
+const CHOSEN_CLUSTER: &str = "xds\0cluster_name";
 
 /// What Envoy does with a request when its callback returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +37,22 @@ pub(super) fn fault() -> Action {
     Action::Pause
 }
 
-/// Changes the request in effect. Whether all changes were made: if not, the request must not go on, for it could
-/// carry what it should not.
-fn apply(edits: &Edits) -> bool {
+/// Changes the request in effect. If not all changes were made, the request must not go on, for it could carry what it
+/// should not.
+fn forward(edits: &Edits) -> Result<(), Refusal> {
     let made = |edit| match edit {
         Edit::SetHeader(name, value) => abi::replace_request_header(name, value),
         Edit::RemoveHeader(name) => abi::remove_request_header(name),
         Edit::SetFilterState(key, value) => abi::set_property(key, value),
     };
-    edits.iter().all(|edit| made(edit).is_ok())
+    match edits.iter().all(|edit| made(edit).is_ok()) {
+        true => Ok(()),
+        false => Err(Refusal::internal()),
+    }
+}
+
+fn strip(pending: &Pending) -> bool {
+    pending.stripped().all(|name| abi::remove_request_header(name.as_str()).is_ok())
 }
 
 impl Stream {
@@ -50,17 +62,30 @@ impl Stream {
     }
 
     /// Carries out what was decided about the request in effect.
-    pub(super) fn settle(&mut self, step: Step) -> Action {
-        match step {
-            Step::Forward(edits) if apply(&edits) => {
-                self.admitted = true;
-                return Action::Continue;
+    pub(super) fn settle<V: Verifier>(&mut self, step: Step, state: &mut State<V>) -> Action {
+        let forwarded = match step {
+            Step::Forward(edits) => forward(&edits),
+            Step::ForwardTo(edits, pending) => forward(&edits).and_then(|()| {
+                let destination = abi::property(CHOSEN_CLUSTER).ok();
+                pending.depart(&edits, destination.as_deref(), state)
+            }),
+            Step::Wait(pending) if strip(&pending) => {
+                self.pending = Some(pending);
+                return Action::Pause;
             }
-            Step::Forward(_) => refuse(&Refusal::internal()),
-            Step::Refuse(refusal) => refuse(&refusal),
-            Step::Wait(pending) => self.pending = Some(pending),
+            Step::Wait(_) => Err(Refusal::internal()),
+            Step::Refuse(refusal) => Err(refusal),
+        };
+        match forwarded {
+            Ok(()) => {
+                self.admitted = true;
+                Action::Continue
+            }
+            Err(refusal) => {
+                refuse(&refusal);
+                Action::Pause
+            }
         }
-        Action::Pause
     }
 }
 

@@ -161,7 +161,7 @@ impl Vm {
     pub(super) fn request_headers(&mut self, id: u32) -> Action {
         let step = self.decide(id).unwrap_or_else(|| Step::Refuse(Refusal::internal()));
         match self.streams.get_mut(&id) {
-            Some(stream) => stream.settle(step),
+            Some(stream) => stream.settle(step, &mut self.state),
             None => stream::fault(),
         }
     }
@@ -285,7 +285,7 @@ impl Vm {
         if !matches!(step, Step::Wait(_)) && abi::set_effective_context(id.0).is_err() {
             return;
         }
-        if stream.settle(step) == Action::Continue
+        if stream.settle(step, &mut self.state) == Action::Continue
             && let Err(status) = abi::continue_request()
         {
             abi::log(LogLevel::Error, &format!("a request could not go on ({status:?})"));

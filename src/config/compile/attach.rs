@@ -1,10 +1,15 @@
-//! Tokens that are put into the request.
+//! Credentials that are put into the request.
+
+use std::rc::Rc;
+
+use http::HeaderName;
+use http::header::AUTHORIZATION;
 
 use super::Compiler;
-use crate::config::Attachment;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
-use crate::tokens::Target;
+use crate::config::{Attachment, Existing, OnError};
+use crate::tokens::{self, Target};
 
 impl Compiler {
     pub(super) fn attachments(
@@ -13,21 +18,95 @@ impl Compiler {
         raw: Option<Vec<raw::Attach>>,
     ) -> Option<Vec<Attachment>> {
         let Some(raw) = raw else { return Some(Vec::new()) };
-        let [raw] = <[raw::Attach; 1]>::try_from(raw)
-            .or_else(|raw| {
-                let kind = match raw.is_empty() {
-                    true => FaultKind::Empty("leave it out where nothing is attached"),
-                    false => {
-                        FaultKind::Invalid("only one token fits into `Authorization`; remove the others")
-                    }
-                };
-                self.fault(path, kind).ok_or(())
-            })
-            .ok()?;
-        let path = path.item(0);
-        let target = path.member("resource");
-        let resource = self.text(&target, raw.resource).map(Target::Resource)?;
-        let token = self.token(&path, &raw.identity, &target, &resource)?;
-        Some(vec![Attachment { token }])
+        if raw.is_empty() {
+            return self.fault(path, FaultKind::Empty("leave it out where nothing is attached"));
+        }
+        let mut attachments = Vec::new();
+        let mut written = Vec::new();
+        for (index, raw) in raw.into_iter().enumerate() {
+            let path = path.item(index);
+            let attachment = self.attachment(&path, raw);
+            if let Some(attachment) = &attachment {
+                self.written_once(&path, attachment, &mut written);
+            }
+            attachments.push(attachment);
+        }
+        attachments.into_iter().collect()
+    }
+
+    fn attachment(&mut self, path: &Path, raw: raw::Attach) -> Option<Attachment> {
+        let token = self.attached_token(path, &raw);
+        let header = match &raw.header {
+            Some(text) => self.header(&path.member("header"), text),
+            None => Some(AUTHORIZATION),
+        };
+        let prefix = self.prefix(&path.member("prefix"), raw.prefix);
+        let existing = match raw.existing.unwrap_or_default() {
+            raw::Existing::Overwrite => Some(Existing::Overwrite),
+            raw::Existing::Keep => Some(Existing::Keep),
+            raw::Existing::MoveTo(text) => {
+                self.header(&path.member("existing").member("move_to"), &text).map(Existing::MoveTo)
+            }
+        };
+        let on_error = match raw.on_error.unwrap_or_default() {
+            raw::OnError::Refuse => OnError::Refuse,
+            raw::OnError::Continue => OnError::Continue,
+        };
+        let destinations = match raw.to {
+            Some(to) => {
+                let why = "name at least one cluster; leave `to` out where the credential may go to any";
+                self.words(&path.member("to").member("clusters"), &to.clusters, why)
+            }
+            None => Some(Vec::new()),
+        };
+        Some(Attachment {
+            token: token?,
+            header: header?,
+            prefix: prefix?,
+            existing: existing?,
+            on_error,
+            destinations: destinations?.into(),
+        })
+    }
+
+    fn attached_token(&mut self, path: &Path, raw: &raw::Attach) -> Option<Rc<tokens::Definition>> {
+        let Some(identity) = &raw.identity else {
+            return self.fault(path, FaultKind::MissingField("identity".to_owned()));
+        };
+        let (path_of_target, text, target): (_, _, fn(String) -> Target) =
+            match (&raw.resource, &raw.scope, &raw.audience) {
+                (Some(text), None, None) => (path.member("resource"), text, Target::Resource),
+                (None, Some(text), None) => (path.member("scope"), text, Target::Scope),
+                (None, None, Some(text)) => (path.member("audience"), text, Target::Audience),
+                _ => return self.not_exactly_one(path, &["resource", "scope", "audience"]),
+            };
+        let target = self.text(&path_of_target, text.clone()).map(target)?;
+        self.token(path, identity, &path_of_target, &target)
+    }
+
+    fn prefix(&mut self, path: &Path, raw: Option<String>) -> Option<String> {
+        let Some(prefix) = raw else { return Some("Bearer ".to_owned()) };
+        match prefix.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !prefix.starts_with(' ') {
+            true => Some(prefix),
+            false => {
+                let why = "only printable ASCII can stand in a header, and no space at its beginning";
+                self.fault(path, FaultKind::Invalid(why))
+            }
+        }
+    }
+
+    /// Two writers of one header: one of them would be lost.
+    fn written_once(&mut self, path: &Path, attachment: &Attachment, written: &mut Vec<HeaderName>) {
+        let target = match &attachment.existing {
+            Existing::MoveTo(target) => Some((path.member("existing").member("move_to"), target)),
+            Existing::Overwrite | Existing::Keep => None,
+        };
+        for (path, header) in [(path.member("header"), &attachment.header)].into_iter().chain(target) {
+            if written.contains(header) {
+                let why = "something else of this operation's `attach` goes into the same header; give each its own";
+                self.fault::<()>(&path, FaultKind::Invalid(why));
+            }
+            written.push(header.clone());
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Every struct refuses unknown fields. What a field means is said here; what it does is compiled in
 //! [`super::compile`].
 
+mod attach;
 mod claims;
 mod identities;
 mod issuers;
@@ -19,11 +20,12 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
+pub(super) use attach::{Attach, Existing, OnError};
 pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
 pub(super) use identities::{Identity, ManagedIdentitySource};
 pub(super) use issuers::{Cloud, Entra, Issuer, Version};
 pub(super) use on_failure::{Body, OnFailure};
-pub(super) use operations::{Attach, Match, Operation};
+pub(super) use operations::{Match, Operation};
 pub(super) use secrets::{KeyVaultSecret, Secret, SecretFile, SecretPosition};
 pub(super) use validate::{Alternative, TokenType, Validate};
 pub(super) use values::Value;

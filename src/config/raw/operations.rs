@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{OnFailure, Validate};
+use super::{Attach, OnFailure, Validate};
 
 /// One operation.
 #[derive(Debug, Deserialize)]
@@ -17,7 +17,7 @@ pub(in crate::config) struct Operation {
     /// How the inbound token is checked; each field given here replaces the default's; `roles` and
     /// `required_claims` add to them.
     pub validate: Option<Validate>,
-    /// Tokens that are put into the request.
+    /// Credentials that are put into the request.
     pub attach: Option<Vec<Attach>>,
     /// How its refusals look; each field given here replaces that of the whole configuration.
     pub on_failure: Option<OnFailure>,
@@ -50,14 +50,4 @@ pub(in crate::config) struct PathMatch {
     /// Paths of this form: each segment is literal text, or one whole `{parameter}` that takes any one segment which
     /// is not empty. Names of parameters are letters, digits and `_`, without a digit first, each name once.
     pub template: Option<String>,
-}
-
-/// A token that is put into the request.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with `identity` and `resource`")]
-pub(in crate::config) struct Attach {
-    /// The name of the identity.
-    pub identity: String,
-    /// The resource that the token is for: its App ID URI or client id.
-    pub resource: String,
 }

@@ -78,7 +78,7 @@ impl Gateway {
             step = engine::wake(*pending, &mut self.state, stream, self.now);
         }
         match step {
-            Step::Forward(_) => "200".to_owned(),
+            Step::Forward(_) | Step::ForwardTo(..) => "200".to_owned(),
             Step::Refuse(refusal) => format!("{} {}", refusal.status.as_u16(), refusal.reason.code()),
             Step::Wait(_) => "waits".to_owned(),
         }

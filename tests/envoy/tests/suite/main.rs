@@ -1,6 +1,7 @@
 //! Every test starts the real Envoy with the filter, and the emulator of the Azure endpoints.
 
 mod answers;
+mod attach;
 mod bodies;
 mod bytes;
 mod claims;

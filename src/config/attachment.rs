@@ -1,0 +1,56 @@
+//! Credentials that an operation puts into the request.
+
+use std::rc::Rc;
+
+use http::HeaderName;
+
+use crate::tokens;
+
+/// A credential that is put into the request.
+#[derive(Debug)]
+pub struct Attachment {
+    /// Where the token comes from and what it is for.
+    pub token: Rc<tokens::Definition>,
+    /// The header that it goes into.
+    pub header: HeaderName,
+    /// What stands before it in the header.
+    pub prefix: String,
+    /// What becomes of the caller's own header of that name.
+    pub existing: Existing,
+    /// What becomes of the request where it is not to be had.
+    pub on_error: OnError,
+    /// Envoy's clusters that it may go to; empty: any.
+    pub destinations: Rc<[String]>,
+}
+
+/// What becomes of the caller's own header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It goes, before the credential is fetched and whatever becomes of that.
+    Overwrite,
+    /// It stays, and nothing is fetched.
+    Keep,
+    /// It goes to this header. What the caller sent there goes.
+    MoveTo(HeaderName),
+}
+
+/// What becomes of the request where the credential is not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// It is refused.
+    Refuse,
+    /// It goes on without it.
+    Continue,
+}
+
+impl Attachment {
+    /// Headers of the caller that do not reach the backend.
+    pub fn stripped(&self) -> impl Iterator<Item = &HeaderName> {
+        let (own, target) = match &self.existing {
+            Existing::Overwrite => (Some(&self.header), None),
+            Existing::Keep => (None, None),
+            Existing::MoveTo(target) => (Some(&self.header), Some(target)),
+        };
+        own.into_iter().chain(target)
+    }
+}
