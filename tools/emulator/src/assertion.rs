@@ -57,7 +57,8 @@ impl<'a> Assertion<'a> {
     pub(crate) fn is_timely(&self, now: i64) -> bool {
         let date = |name: &str| match self.claims.get(name)? {
             Value::String(text) => text.parse().ok(),
-            value => value.as_i64(),
+            // A date may have a fraction (RFC 7519 section 2), and MSAL for Python writes one.
+            value => value.as_f64().map(|date| date as i64),
         };
         let begun =
             !self.claims.contains_key("nbf") || date("nbf").is_some_and(|nbf| nbf <= now + CLOCK_SKEW);

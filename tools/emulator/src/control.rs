@@ -12,6 +12,7 @@
 //! | `POST /keys/rotate?mode=add\|replace` | new keys for Entra and the partner |
 //! | `PUT /token-lifetime` | `{"seconds": 86400}`: the lifetime of IMDS's tokens |
 //! | `PUT /client-token-lifetime` | the same for the token endpoints' tokens |
+//! | `POST /identity-header/rotate` | another `IDENTITY_HEADER`; `GET /directory` shows it |
 //! | `POST /tokens` | makes the token that a [`TokenSpec`] describes; answers its text |
 
 use std::{sync::Arc, time::Duration};
@@ -41,6 +42,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/keys/rotate", post(rotate_keys))
         .route("/token-lifetime", put(set_token_lifetime))
         .route("/client-token-lifetime", put(set_client_token_lifetime))
+        .route("/identity-header/rotate", post(rotate_identity_header))
         .route("/tokens", post(issue))
 }
 
@@ -97,6 +99,7 @@ async fn directory(State(shared): Control) -> Json<Value> {
             "identifier_uri": CONTOSO_API.identifier_uri,
             "app_roles": CONTOSO_API.app_roles,
         },
+        "identity_header": shared.identity_header(),
         "managed_identities": identities,
         "applications": applications,
     }))
@@ -158,6 +161,11 @@ async fn set_client_token_lifetime(
     Json(Lifetime { seconds }): Json<Lifetime>,
 ) -> StatusCode {
     shared.set_client_token_lifetime(Duration::from_secs(seconds));
+    StatusCode::NO_CONTENT
+}
+
+async fn rotate_identity_header(State(shared): Control) -> StatusCode {
+    shared.rotate_identity_header();
     StatusCode::NO_CONTENT
 }
 

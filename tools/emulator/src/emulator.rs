@@ -14,11 +14,12 @@ use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinError};
 
 use crate::{
-    Algorithm, Endpoint, Fault, KeyError, LoggedRequest, Rotation, TokenSpec, backend, cluster, control,
-    customers,
-    endpoint::{Site, on_backend, on_imds, on_login},
+    Algorithm, Endpoint, Fault, KeyError, LoggedRequest, Rotation, TokenSpec, app_service, arc, backend,
+    cloud_shell, cluster, control, customers,
+    endpoint::{Site, on_arc, on_backend, on_imds, on_login, on_platforms},
     entra, entra_token, imds, partner, partner_token,
     serve::{Player, by_host},
+    service_fabric,
     shared::Shared,
     tls::{Tls, TlsError},
 };
@@ -34,6 +35,14 @@ pub struct Options {
     pub backend: SocketAddr,
     /// The control interface, plain HTTP; only a loopback address. Default 127.0.0.1:10001.
     pub control: SocketAddr,
+    /// App Service, Azure Machine Learning, Cloud Shell and the sidecar of AKS workload identity,
+    /// plain HTTP. Default 127.0.0.1:10255.
+    pub platforms: SocketAddr,
+    /// The agent of Azure Arc, plain HTTP. Default 127.0.0.1:10256.
+    pub arc: SocketAddr,
+    /// Where Arc's agent writes the files of its challenges; made if it is not there. Default
+    /// `target/stack/arc`. (Arc's own is `/var/opt/azcmagent/tokens`.)
+    pub arc_tokens: PathBuf,
     /// Where `ca.pem` is written; made if it is not there. Default `target/stack`.
     pub state_dir: PathBuf,
 }
@@ -42,7 +51,16 @@ impl Options {
     /// Free ports on the loopback interface, for tests that run side by side.
     #[must_use]
     pub fn on_free_ports(state_dir: PathBuf) -> Self {
-        Self { imds: loopback(0), login: loopback(0), backend: loopback(0), control: loopback(0), state_dir }
+        Self {
+            imds: loopback(0),
+            platforms: loopback(0),
+            arc: loopback(0),
+            login: loopback(0),
+            backend: loopback(0),
+            control: loopback(0),
+            arc_tokens: state_dir.join("arc"),
+            state_dir,
+        }
     }
 }
 
@@ -50,9 +68,12 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             imds: loopback(10254),
+            platforms: loopback(10255),
+            arc: loopback(10256),
             login: loopback(10443),
             backend: loopback(10080),
             control: loopback(10001),
+            arc_tokens: PathBuf::from("target/stack/arc"),
             state_dir: PathBuf::from("target/stack"),
         }
     }
@@ -121,7 +142,8 @@ impl Emulator {
         let handle = runtime.handle().clone();
         let threads = Threads(Some(runtime));
         let ended = |error: JoinError| StartError::Threads(error.into());
-        let shared = handle.spawn_blocking(Shared::new).await.map_err(ended)??;
+        let arc_tokens = options.arc_tokens.clone();
+        let shared = handle.spawn_blocking(|| Shared::new(arc_tokens)).await.map_err(ended)??;
         let shared = Arc::new(shared);
         let ca = options.state_dir.join("ca.pem");
         let addresses =
@@ -133,6 +155,44 @@ impl Emulator {
     #[must_use]
     pub fn imds(&self) -> SocketAddr {
         self.addresses.imds
+    }
+
+    /// Where App Service (`/msi/token`), Azure Machine Learning (`/azureml/token`), Cloud Shell
+    /// (`/cloudshell/oauth2/token`) and the sidecar of AKS workload identity (IMDS's path) listen.
+    #[must_use]
+    pub fn platforms(&self) -> SocketAddr {
+        self.addresses.platforms
+    }
+
+    /// Where the agent of Azure Arc listens (IMDS's path).
+    #[must_use]
+    pub fn arc(&self) -> SocketAddr {
+        self.addresses.arc
+    }
+
+    /// Where Arc's agent writes the files of its challenges.
+    #[must_use]
+    pub fn arc_tokens(&self) -> &Path {
+        self.shared.arc.directory()
+    }
+
+    /// What the platforms give their processes to show: `IDENTITY_HEADER` of App Service and
+    /// Service Fabric, `MSI_SECRET` of Azure Machine Learning.
+    #[must_use]
+    pub fn identity_header(&self) -> String {
+        self.shared.identity_header()
+    }
+
+    /// Makes another one, as App Service does; the old one is refused from now on.
+    pub fn rotate_identity_header(&self) {
+        self.shared.rotate_identity_header();
+    }
+
+    /// The SHA-1 of the login host's certificate in hexadecimal: `IDENTITY_SERVER_THUMBPRINT` of
+    /// Service Fabric, which listens there too (IMDS's path).
+    #[must_use]
+    pub fn login_thumbprint(&self) -> &str {
+        &self.addresses.login_thumbprint
     }
 
     /// Where the login host and the partner's identity provider listen.
@@ -276,6 +336,9 @@ impl Drop for Threads {
 #[derive(Debug)]
 struct Addresses {
     imds: SocketAddr,
+    platforms: SocketAddr,
+    arc: SocketAddr,
+    login_thumbprint: String,
     login: SocketAddr,
     backend: SocketAddr,
     control: SocketAddr,
@@ -287,6 +350,8 @@ async fn listen(shared: Arc<Shared>, options: Options, ca: PathBuf) -> Result<Ad
     }
     let tls = Tls::generate()?;
     let (imds, imds_address) = bind("IMDS", options.imds).await?;
+    let (platforms, platforms_address) = bind("the platforms", options.platforms).await?;
+    let (arc_listener, arc_address) = bind("Azure Arc", options.arc).await?;
     let (login, login_address) = bind("the login host", options.login).await?;
     let (backend, backend_address) = bind("the backend", options.backend).await?;
     let (control, control_address) = bind("the control interface", options.control).await?;
@@ -299,7 +364,8 @@ async fn listen(shared: Arc<Shared>, options: Options, ca: PathBuf) -> Result<Ad
             entra::router()
                 .merge(entra_token::router())
                 .merge(partner::router())
-                .merge(partner_token::router()),
+                .merge(partner_token::router())
+                .merge(service_fabric::router()),
         ),
         vec![
             (Site::B2c, routes(customers::b2c())),
@@ -308,11 +374,17 @@ async fn listen(shared: Arc<Shared>, options: Options, ca: PathBuf) -> Result<Ad
         ],
     );
     tokio::spawn(player(on_imds, routes(imds::router())).run(imds, None));
+    let platform_routes = routes(app_service::router().merge(cloud_shell::router()));
+    tokio::spawn(player(on_platforms, platform_routes).run(platforms, None));
+    tokio::spawn(player(on_arc, routes(arc::router())).run(arc_listener, None));
     tokio::spawn(player(on_login, login_routes).run(login, Some(tls.login)));
     tokio::spawn(player(on_backend, routes(backend::router())).run(backend, Some(tls.backend)));
     tokio::spawn(axum::serve(control, routes(control::router())).into_future());
     Ok(Addresses {
         imds: imds_address,
+        platforms: platforms_address,
+        arc: arc_address,
+        login_thumbprint: tls.login_thumbprint,
         login: login_address,
         backend: backend_address,
         control: control_address,

@@ -10,6 +10,18 @@ use crate::directory::{B2C_HOST, CLUSTER_HOST, EXTERNAL_ID_HOST};
 pub enum Endpoint {
     /// Anything on the IMDS port.
     Imds,
+    /// The managed-identity endpoint of App Service, Functions and Container Apps.
+    AppService,
+    /// That of Azure Machine Learning.
+    AzureMl,
+    /// That of Cloud Shell.
+    CloudShell,
+    /// The sidecar of AKS workload identity, which answers as IMDS does.
+    WorkloadProxy,
+    /// The agent of Azure Arc.
+    Arc,
+    /// The managed-identity endpoint of Service Fabric.
+    ServiceFabric,
     /// Entra's OpenID configuration, v1 and v2.
     Discovery,
     /// Entra's key set, v1 and v2.
@@ -39,11 +51,20 @@ pub enum Endpoint {
 impl Endpoint {
     /// Whether its requests are forms, which the log shows.
     pub(crate) fn takes_forms(self) -> bool {
-        matches!(self, Self::Token | Self::PartnerToken)
+        matches!(self, Self::Token | Self::PartnerToken | Self::CloudShell)
     }
 }
 
-/// IMDS's path for tokens.
+/// App Service's path for tokens.
+pub(crate) const APP_SERVICE_PATH: &str = "/msi/token";
+
+/// Azure Machine Learning's path for tokens.
+pub(crate) const AZURE_ML_PATH: &str = "/azureml/token";
+
+/// Cloud Shell's path for tokens.
+pub(crate) const CLOUD_SHELL_PATH: &str = "/cloudshell/oauth2/token";
+
+/// IMDS's path for tokens, which Arc and Service Fabric have too.
 pub(crate) const IMDS_TOKEN_PATH: &str = "/metadata/identity/oauth2/token";
 
 /// The path of an OpenID configuration (OpenID Connect Discovery section 4).
@@ -92,6 +113,22 @@ pub(crate) fn on_imds(_host: &str, _path: &str) -> Endpoint {
     Endpoint::Imds
 }
 
+/// What a request to the port of the platforms is for.
+pub(crate) fn on_platforms(_host: &str, path: &str) -> Endpoint {
+    match path {
+        APP_SERVICE_PATH => Endpoint::AppService,
+        AZURE_ML_PATH => Endpoint::AzureMl,
+        CLOUD_SHELL_PATH => Endpoint::CloudShell,
+        IMDS_TOKEN_PATH => Endpoint::WorkloadProxy,
+        _ => Endpoint::Other,
+    }
+}
+
+/// What a request to Azure Arc's port is for.
+pub(crate) fn on_arc(_host: &str, _path: &str) -> Endpoint {
+    Endpoint::Arc
+}
+
 /// What a request to the backend's port is for.
 pub(crate) fn on_backend(_host: &str, _path: &str) -> Endpoint {
     Endpoint::Backend
@@ -116,6 +153,7 @@ fn login(path: &str) -> Endpoint {
         DISCOVERY_PATH => return Endpoint::PartnerDiscovery,
         PARTNER_JWKS_PATH => return Endpoint::PartnerJwks,
         PARTNER_TOKEN_PATH => return Endpoint::PartnerToken,
+        IMDS_TOKEN_PATH => return Endpoint::ServiceFabric,
         _ => {}
     }
     let mut segments = path.split('/').skip(2);

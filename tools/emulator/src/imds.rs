@@ -1,7 +1,7 @@
 //! The managed-identity endpoint of a virtual machine (IMDS: how-to-use-vm-token,
 //! instance-metadata-service).
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -13,12 +13,10 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    TokenSpec, clock,
-    directory::{self, Api, MANAGED_IDENTITIES, ManagedIdentity},
+    directory::TENANT,
     endpoint::IMDS_TOKEN_PATH,
-    mint::{Subject, mint},
+    managed_identity::{Dialect, Problem, Question, Selector},
     shared::Shared,
-    token_cache::Issued,
 };
 
 /// IMDS's routes. Methods other than GET are 405.
@@ -58,8 +56,14 @@ const API_VERSIONS: [&str; 28] = [
     "2025-04-07",
 ];
 
-/// The parameters that choose a user-assigned identity; at most one of them.
-const SELECTORS: [&str; 3] = ["client_id", "object_id", "msi_res_id"];
+const DIALECT: Dialect = Dialect {
+    versions: &API_VERSIONS,
+    selectors: &[
+        ("client_id", Selector::Client),
+        ("object_id", Selector::Object),
+        ("msi_res_id", Selector::AzureResource),
+    ],
+};
 
 async fn token(State(shared): State<Arc<Shared>>, method: Method, headers: HeaderMap, uri: Uri) -> Response {
     if method != Method::GET {
@@ -73,13 +77,14 @@ async fn token(State(shared): State<Arc<Shared>>, method: Method, headers: Heade
 
 /// Why a token is refused: always 400.
 #[derive(Debug, PartialEq)]
-struct Refusal {
+pub(crate) struct Refusal {
     error: &'static str,
     description: String,
 }
 
 impl Refusal {
-    fn request(description: impl Into<String>) -> Self {
+    /// `invalid_request`.
+    pub(crate) fn request(description: impl Into<String>) -> Self {
         Self { error: "invalid_request", description: description.into() }
     }
 }
@@ -92,102 +97,35 @@ impl IntoResponse for Refusal {
 }
 
 fn answer(shared: &Shared, headers: &HeaderMap, query: &str) -> Result<Value, Refusal> {
-    let question = Question::parse(headers, query)?;
-    let now = clock::now();
-    let lifetime = shared.token_lifetime();
-    let issued = shared.imds_tokens.get(&question.identity, &question.resource, now, || {
-        let Question { identity, api, resource } = &question;
-        let spec = TokenSpec { issuer: api.into(), lifetime, ..TokenSpec::default() };
-        Issued {
-            token: mint(&Subject::identity(identity, api, resource), &spec, &shared.keys(), now),
-            at: now,
-            not_before: now.saturating_add(spec.not_before),
-            expires: now.saturating_add(lifetime),
-        }
-    });
-    let left = issued.expires - now;
-    Ok(json!({
-        "access_token": issued.token,
-        "client_id": question.identity.client_id,
-        "expires_in": left.to_string(),
-        "expires_on": issued.expires.to_string(),
-        "ext_expires_in": left.to_string(),
-        "not_before": issued.not_before.to_string(),
-        "refresh_token": "",
-        "resource": question.resource,
-        "token_type": "Bearer",
-    }))
+    let metadata = headers.get("metadata").map(|value| value.as_bytes());
+    if !metadata.is_some_and(|value| value.eq_ignore_ascii_case(b"true")) {
+        return Err(Refusal::request("Required metadata header not specified"));
+    }
+    if headers.contains_key("x-forwarded-for") {
+        return Err(Refusal::request("Requests with an X-Forwarded-For header are not allowed"));
+    }
+    Ok(Question::parse(query, &DIALECT)?.imds_answer(shared))
 }
 
-/// What was asked for.
-#[derive(Debug, PartialEq)]
-struct Question {
-    identity: ManagedIdentity,
-    api: Api,
-    resource: String,
-}
-
-impl Question {
-    fn parse(headers: &HeaderMap, query: &str) -> Result<Self, Refusal> {
-        let metadata = headers.get("metadata").map(|value| value.as_bytes());
-        if !metadata.is_some_and(|value| value.eq_ignore_ascii_case(b"true")) {
-            return Err(Refusal::request("Required metadata header not specified"));
-        }
-        if headers.contains_key("x-forwarded-for") {
-            return Err(Refusal::request("Requests with an X-Forwarded-For header are not allowed"));
-        }
-
-        let mut parameters = HashMap::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let name = name.to_ascii_lowercase();
-            if parameters.contains_key(&name) {
-                let text = format!("Query parameter '{name}' is specified more than once");
-                return Err(Refusal::request(text));
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::request(match problem {
+            Problem::Twice(name) => format!("Query parameter '{name}' is specified more than once"),
+            Problem::Missing(name) => format!("Required query variable '{name}' is missing"),
+            Problem::Version(version) => format!("api-version '{version}' is not supported"),
+            Problem::SeveralSelectors => {
+                "Only one of client_id, object_id and msi_res_id may be specified".to_owned()
             }
-            parameters.insert(name, value.into_owned());
-        }
-        let given = |name: &str| parameters.get(name).filter(|value| !value.is_empty());
-
-        let version = given("api-version")
-            .ok_or_else(|| Refusal::request("Required query variable 'api-version' is missing"))?;
-        if !API_VERSIONS.contains(&version.as_str()) {
-            let text = format!("api-version '{version}' is not supported");
-            return Err(Refusal::request(text));
-        }
-        let resource = given("resource")
-            .ok_or_else(|| Refusal::request("Required query variable 'resource' is missing"))?;
-        let identity = identity(&given)?;
-        let api = Api::named(resource).ok_or_else(|| Refusal {
-            error: "invalid_resource",
-            description: format!(
-                "AADSTS50001: The application named {resource} was not found in the tenant named \
-                     {}. This can happen if the application has not been installed by the \
+            Problem::UnknownIdentity => "Identity not found".to_owned(),
+            Problem::UnknownResource(resource) => {
+                let description = format!(
+                    "AADSTS50001: The application named {resource} was not found in the tenant named \
+                     {TENANT}. This can happen if the application has not been installed by the \
                      administrator of the tenant or consented to by any user in the tenant. You \
-                     might have sent your authentication request to the wrong tenant.",
-                directory::TENANT
-            ),
-        })?;
-        Ok(Self { identity, api, resource: resource.clone() })
-    }
-}
-
-fn identity<'a>(given: &impl Fn(&str) -> Option<&'a String>) -> Result<ManagedIdentity, Refusal> {
-    let mut chosen = SELECTORS.into_iter().filter_map(|name| Some((name, given(name)?)));
-    let Some((selector, value)) = chosen.next() else {
-        return Ok(directory::GATEWAY);
-    };
-    if chosen.next().is_some() {
-        return Err(Refusal::request("Only one of client_id, object_id and msi_res_id may be specified"));
-    }
-    MANAGED_IDENTITIES
-        .into_iter()
-        .find(|identity| {
-            let own = match selector {
-                "client_id" => Some(identity.client_id),
-                "object_id" => Some(identity.object_id),
-                _ => identity.resource_id,
-            };
-            own.is_some_and(|own| own.eq_ignore_ascii_case(value))
+                     might have sent your authentication request to the wrong tenant."
+                );
+                return Self { error: "invalid_resource", description };
+            }
         })
-        .ok_or_else(|| Refusal::request("Identity not found"))
+    }
 }

@@ -17,16 +17,22 @@
 //! | `endpoint` | what a request is for: ports, hosts, paths |
 //! | `entra_token`, `entra_client`, `entra_error`, `partner_token` | the token endpoints |
 //! | `token_request`, `assertion` | what a token endpoint is sent: forms, client assertions |
-//! | `imds`, `entra`, `customers`, `cluster`, `partner`, `backend` | one player each: routes, no sockets |
-//! | `token_cache` | the tokens that the managed-identity endpoints hand out again |
+//! | `managed_identity` | which identity, which API, which token |
+//! | `imds`, `app_service`, `arc`, `service_fabric`, `cloud_shell` | the managed-identity endpoints |
+//! | `entra`, `customers`, `cluster`, `partner`, `backend` | one player each: routes, no sockets |
+//! | `challenge_files`, `token_cache` | what the managed-identity endpoints keep |
 //! | `faults` | answers that are late, broken, or not given at all |
 //! | `log`, `decoded` | what was asked, without the secrets; tokens taken apart |
 //! | [`control`] | the same knobs over HTTP |
 //! | `serve`, `tls`, `clock` | sockets and connections, certificates, the time |
 
+mod app_service;
+mod arc;
 mod assertion;
 mod backend;
+mod challenge_files;
 mod clock;
+mod cloud_shell;
 mod cluster;
 pub mod control;
 mod customers;
@@ -43,10 +49,12 @@ mod imds;
 mod json;
 mod keys;
 mod log;
+mod managed_identity;
 mod mint;
 mod partner;
 mod partner_token;
 mod serve;
+mod service_fabric;
 mod shared;
 mod signing;
 mod tls;
@@ -54,6 +62,7 @@ mod token;
 mod token_cache;
 mod token_request;
 
+pub use clock::DateShape;
 pub use emulator::{Emulator, Options, StartError};
 pub use endpoint::Endpoint;
 pub use faults::{Action, Fault};

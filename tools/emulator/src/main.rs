@@ -15,6 +15,15 @@ struct Arguments {
     /// Where IMDS listens (HTTP)
     #[arg(long, value_name = "ADDRESS", default_value_t = Options::default().imds)]
     imds: SocketAddr,
+    /// Where App Service, Azure ML, Cloud Shell and the AKS sidecar listen (HTTP)
+    #[arg(long, value_name = "ADDRESS", default_value_t = Options::default().platforms)]
+    platforms: SocketAddr,
+    /// Where the agent of Azure Arc listens (HTTP)
+    #[arg(long, value_name = "ADDRESS", default_value_t = Options::default().arc)]
+    arc: SocketAddr,
+    /// Where the agent of Azure Arc writes the files of its challenges
+    #[arg(long, value_name = "DIRECTORY", default_value_os_t = Options::default().arc_tokens)]
+    arc_tokens: PathBuf,
     /// Where the login host and the partner's identity provider listen (HTTPS)
     #[arg(long, value_name = "ADDRESS", default_value_t = Options::default().login)]
     login: SocketAddr,
@@ -53,7 +62,9 @@ Examples:
     curl http://127.0.0.1:10001/requests
 
 Endpoints that faults can be set for:
-  imds, discovery, jwks, token, partner-discovery, partner-jwks, backend, other";
+  imds, app-service, azure-ml, cloud-shell, workload-proxy, arc, service-fabric, discovery, jwks, token,
+  customer-discovery, customer-jwks, cluster-discovery, cluster-jwks, partner-discovery, partner-jwks,
+  partner-token, backend, other";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -79,6 +90,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let stop = stop_signal()?;
     let emulator = Emulator::start(Options {
         imds: arguments.imds,
+        platforms: arguments.platforms,
+        arc: arguments.arc,
+        arc_tokens: arguments.arc_tokens,
         login: arguments.login,
         backend: arguments.backend,
         control: arguments.control,
@@ -87,14 +101,16 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     .await?;
     let rows = [
         ("IMDS", "http", emulator.imds(), "the managed identities \"gateway\" and \"reader\""),
+        ("platforms", "http", emulator.platforms(), "App Service, Azure ML, Cloud Shell, the AKS sidecar"),
+        ("Arc", "http", emulator.arc(), "the agent of Azure Arc"),
         ("login", "https", emulator.login(), "login.microsoftonline.com and idp.partner.example"),
         ("backend", "https", emulator.backend(), "backend.contoso.example, which shows what it was sent"),
         ("control", "http", emulator.control(), "faults, requests, tokens, keys: see --help"),
     ];
     for (name, scheme, address, plays) in rows {
-        println!("{name:<8} {scheme:<6} {:<16} {plays}", address.to_string());
+        println!("{name:<9} {scheme:<6} {:<16} {plays}", address.to_string());
     }
-    println!("CA       {}", emulator.ca_certificate().display());
+    println!("CA        {}", emulator.ca_certificate().display());
     println!("ready");
     stop.await;
     Ok(())

@@ -1,6 +1,7 @@
 //! What the listeners and the knobs share: the log, the faults, keys, secrets.
 
 use std::{
+    path::PathBuf,
     sync::{
         PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicI64, Ordering},
@@ -8,11 +9,13 @@ use std::{
     time::Duration,
 };
 
+use axum::http::HeaderValue;
 use serde_json::Value;
 
 use crate::{
     Rotation, TokenSpec,
     assertion::UsedAssertions,
+    challenge_files::ChallengeFiles,
     clock,
     directory::{APPLICATIONS, CALLER},
     faults::FaultBook,
@@ -30,8 +33,11 @@ pub(crate) struct Shared {
     pub(crate) log: RequestLog,
     /// What waits to go wrong.
     pub(crate) faults: FaultBook,
-    /// The tokens that IMDS hands out again.
-    pub(crate) imds_tokens: TokenCache,
+    /// The tokens that the managed-identity endpoints hand out again.
+    pub(crate) identity_tokens: TokenCache,
+    /// The challenges of Azure Arc's agent.
+    pub(crate) arc: ChallengeFiles,
+    identity_header: RwLock<String>,
     keys: RwLock<Keys>,
     /// The assertions that clients have shown.
     pub(crate) used_assertions: UsedAssertions,
@@ -41,12 +47,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Makes keys and secrets.
-    pub(crate) fn new() -> Result<Self, KeyError> {
+    /// Makes keys and secrets; Arc's files will be in `arc_tokens`.
+    pub(crate) fn new(arc_tokens: PathBuf) -> Result<Self, KeyError> {
         Ok(Self {
             log: RequestLog::new(),
             faults: FaultBook::default(),
-            imds_tokens: TokenCache::default(),
+            identity_tokens: TokenCache::default(),
+            arc: ChallengeFiles::new(arc_tokens),
+            identity_header: RwLock::new(random_text(16)),
             keys: RwLock::new(Keys::generate()?),
             used_assertions: UsedAssertions::default(),
             token_lifetime: AtomicI64::new(24 * 60 * 60),
@@ -71,7 +79,7 @@ impl Shared {
     /// Sets it.
     pub(crate) fn set_token_lifetime(&self, lifetime: Duration) {
         self.token_lifetime.store(seconds(lifetime), Ordering::Relaxed);
-        self.imds_tokens.clear();
+        self.identity_tokens.clear();
     }
 
     /// The lifetime of the token endpoints' tokens, in seconds. Entra draws it at random between
@@ -83,6 +91,21 @@ impl Shared {
     /// Sets it.
     pub(crate) fn set_client_token_lifetime(&self, lifetime: Duration) {
         self.client_token_lifetime.store(seconds(lifetime), Ordering::Relaxed);
+    }
+
+    /// The secret of the platform's processes (`IDENTITY_HEADER`, `MSI_SECRET`).
+    pub(crate) fn identity_header(&self) -> String {
+        self.identity_header.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a header field carries it.
+    pub(crate) fn is_identity_header(&self, value: Option<&HeaderValue>) -> bool {
+        value.is_some_and(|value| value == self.identity_header().as_str())
+    }
+
+    /// Makes another one; the old one is refused from now on.
+    pub(crate) fn rotate_identity_header(&self) {
+        *self.identity_header.write().unwrap_or_else(PoisonError::into_inner) = random_text(16);
     }
 
     /// The secret of an application.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::ring::digest;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     IsCa, KeyPair, KeyUsagePurpose,
@@ -36,6 +37,8 @@ pub(crate) struct Tls {
     pub(crate) ca: String,
     /// For the login host.
     pub(crate) login: Arc<ServerConfig>,
+    /// The SHA-1 of the login host's certificate, in upper-case hexadecimal.
+    pub(crate) login_thumbprint: String,
     /// For the backend.
     pub(crate) backend: Arc<ServerConfig>,
 }
@@ -61,11 +64,16 @@ impl Tls {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         set_validity(&mut params);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-        Ok(Self { login: server(&ca, &LOGIN_NAMES)?, backend: server(&ca, &BACKEND_NAMES)?, ca: ca.pem() })
+        let (login, login_thumbprint) = server(&ca, &LOGIN_NAMES)?;
+        let (backend, _) = server(&ca, &BACKEND_NAMES)?;
+        Ok(Self { ca: ca.pem(), login, login_thumbprint, backend })
     }
 }
 
-fn server(ca: &CertifiedIssuer<'_, KeyPair>, names: &[&str]) -> Result<Arc<ServerConfig>, TlsError> {
+fn server(
+    ca: &CertifiedIssuer<'_, KeyPair>,
+    names: &[&str],
+) -> Result<(Arc<ServerConfig>, String), TlsError> {
     let key = KeyPair::generate()?;
     let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
     let common_name = names.first().cloned().unwrap_or_default();
@@ -84,7 +92,9 @@ fn server(ca: &CertifiedIssuer<'_, KeyPair>, names: &[&str]) -> Result<Arc<Serve
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
         )?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate.der());
+    let thumbprint = thumbprint.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    Ok((Arc::new(config), thumbprint))
 }
 
 fn name(common_name: &str) -> DistinguishedName {

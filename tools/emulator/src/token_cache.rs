@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::directory::ManagedIdentity;
+use crate::{directory::ManagedIdentity, keys::sha256_hex};
 
 /// The same token for an identity and a resource until a third of its life is over, so that a
 /// client which refreshes at half-life gets a fresh one. Asking again does not make a new one.
@@ -25,6 +25,15 @@ impl TokenCache {
     /// Forgets every token.
     pub(crate) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Forgets the token that is kept if that is its SHA-256.
+    pub(crate) fn forget(&self, identity: &ManagedIdentity, resource: &str, sha256: &str) {
+        let mut issued = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (identity.client_id, resource.to_owned());
+        if issued.get(&key).is_some_and(|known| sha256_hex(known.token.as_bytes()) == sha256) {
+            issued.remove(&key);
+        }
     }
 
     /// The token that is kept, else the one that `issue` makes.

@@ -18,6 +18,7 @@ mod metadata;
 mod official_client;
 mod partner;
 mod partner_token;
+mod platforms;
 mod support;
 mod token_endpoint;
 mod tokens;

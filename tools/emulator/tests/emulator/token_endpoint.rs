@@ -149,9 +149,11 @@ async fn what_is_wrong_with_a_certificates_assertion_has_its_code() {
     text.replace_range(text.len() - 6.., "AAAAAA");
     let fields = with_assertion(CALLER.client_id, text);
     refused(&ask(&emulator, V2, &fields, 401).await, "invalid_client", 700_027);
-    let texts = claims("exp", json!((now + 60).to_string()));
-    let fields = with_assertion(CALLER.client_id, sign(&emulator, &good, &texts));
-    ask(&emulator, V2, &fields, 200).await;
+    for date in [json!((now + 60).to_string()), json!(now as f64 + 60.5)] {
+        let claims = claims("exp", date);
+        let fields = with_assertion(CALLER.client_id, sign(&emulator, &good, &claims));
+        ask(&emulator, V2, &fields, 200).await;
+    }
 }
 
 #[tokio::test]
