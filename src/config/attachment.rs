@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use http::HeaderName;
 
-use crate::tokens;
+use crate::{secrets, tokens};
 
 /// A credential that is put into the request.
 #[derive(Debug)]
 pub struct Attachment {
-    /// Where the token comes from and what it is for.
-    pub token: Rc<tokens::Definition>,
+    /// What it is.
+    pub credential: Credential,
     /// The header that it goes into.
     pub header: HeaderName,
     /// What stands before it in the header.
@@ -21,6 +21,15 @@ pub struct Attachment {
     pub on_error: OnError,
     /// Envoy's clusters that it may go to; empty: any.
     pub destinations: Rc<[String]>,
+}
+
+/// A token or a secret.
+#[derive(Debug)]
+pub enum Credential {
+    /// The token of an identity: where it comes from and what it is for.
+    Token(Rc<tokens::Definition>),
+    /// A secret, as it is.
+    Secret(Rc<secrets::Definition>),
 }
 
 /// What becomes of the caller's own header.

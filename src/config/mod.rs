@@ -22,7 +22,7 @@ use crate::{keys, secrets};
 
 use values::Values;
 
-pub use attachment::{Attachment, Existing, OnError};
+pub use attachment::{Attachment, Credential, Existing, OnError};
 pub use fault::{Fault, FaultKind, Path, Segment};
 
 /// A valid configuration.

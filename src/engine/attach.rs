@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Edits, Halt, RequestHead};
+use super::{Edits, Halt, RequestHead, unavailable};
 use crate::access::Permit;
 use crate::calls::Purpose;
-use crate::config::{Attachment, Existing, OnError, Operation};
+use crate::config::{Attachment, Credential, Existing, OnError, Operation};
 use crate::jwt::{Rejection, Verifier};
 use crate::refusal::Reason;
 use crate::secret::SecretString;
 use crate::state::State;
 use crate::time::Now;
-use crate::tokens::Get;
+use crate::{secrets, tokens};
 
 /// What becomes of the caller's own header, decided on what the caller sent.
 pub(super) enum Original {
@@ -66,7 +66,7 @@ pub(super) enum Patience {
     Over,
 }
 
-/// Gets the backend's tokens, all of them asked for before the first is waited for.
+/// Gets the backend's credentials, all of them asked for before the first is waited for.
 pub(super) fn attach<V: Verifier>(
     _: &Permit,
     operation: &Operation,
@@ -83,23 +83,45 @@ pub(super) fn attach<V: Verifier>(
             Original::Unacceptable(reason) => return Err(Halt::Refuse(*reason)),
             Original::Gone | Original::Moved(_) => {}
         }
-        match state.tokens.get(&attachment.token, now) {
-            Get::Token(token) => put(&mut edits, attachment, token)?,
-            Get::Wait if patience == Patience::Left => {
-                halt.get_or_insert(Halt::Wait(Purpose::Token(attachment.token.fingerprint)));
+        match obtain(&attachment.credential, state, now) {
+            Obtained::Value(value) => put(&mut edits, attachment, value)?,
+            Obtained::Wait(purpose) if patience == Patience::Left => {
+                halt.get_or_insert(Halt::Wait(purpose));
             }
-            Get::Wait => lack(&mut edits, attachment, Duration::ZERO, &mut halt),
-            Get::Unavailable(wait) => lack(&mut edits, attachment, wait, &mut halt),
+            Obtained::Wait(purpose) => lack(&mut edits, attachment, unavailable(purpose), &mut halt),
+            Obtained::Unavailable(reason) => lack(&mut edits, attachment, reason, &mut halt),
         }
         put_elsewhere(&mut edits, &attachment.existing, original);
     }
     halt.map_or(Ok(edits), Err)
 }
 
-fn put(edits: &mut Edits, attachment: &Attachment, token: &SecretString) -> Result<(), Halt> {
-    // A token that cannot stand in a header is never stored.
-    let value = HeaderValue::try_from([&attachment.prefix, token.expose()].concat());
-    edits.set(attachment.header.clone(), value.map_err(|_| Halt::Refuse(Reason::Internal))?);
+enum Obtained<'s> {
+    Value(&'s SecretString),
+    Wait(Purpose),
+    Unavailable(Reason),
+}
+
+fn obtain<'s, V: Verifier>(credential: &'s Credential, state: &'s mut State<V>, now: Now) -> Obtained<'s> {
+    match credential {
+        Credential::Token(token) => match state.tokens.get(token, now) {
+            tokens::Get::Token(value) => Obtained::Value(value),
+            tokens::Get::Wait => Obtained::Wait(Purpose::Token(token.fingerprint)),
+            tokens::Get::Unavailable(wait) => Obtained::Unavailable(Reason::TokenUnavailable(wait)),
+        },
+        Credential::Secret(secret) => match state.secrets.get(secret, now) {
+            secrets::Get::Value(value) => Obtained::Value(value),
+            secrets::Get::Wait => Obtained::Wait(Purpose::Secret(secret.fingerprint)),
+            secrets::Get::Unavailable(wait) => Obtained::Unavailable(Reason::SecretUnavailable(wait)),
+        },
+    }
+}
+
+fn put(edits: &mut Edits, attachment: &Attachment, value: &SecretString) -> Result<(), Halt> {
+    // A token that cannot stand in a header is never stored, but a secret may be anything.
+    let value = HeaderValue::try_from([&attachment.prefix, value.expose()].concat());
+    let unusable = |_| Halt::Refuse(Reason::SecretUnavailable(Duration::ZERO));
+    edits.set(attachment.header.clone(), value.map_err(unusable)?);
     if !attachment.destinations.is_empty() {
         edits.restrict_to(&attachment.destinations);
     }
@@ -107,9 +129,9 @@ fn put(edits: &mut Edits, attachment: &Attachment, token: &SecretString) -> Resu
 }
 
 /// The credential is not to be had: the request goes on without it and without the caller's, or not at all.
-fn lack(edits: &mut Edits, attachment: &Attachment, wait: Duration, halt: &mut Option<Halt>) {
+fn lack(edits: &mut Edits, attachment: &Attachment, reason: Reason, halt: &mut Option<Halt>) {
     match attachment.on_error {
-        OnError::Refuse => *halt = Some(Halt::Refuse(Reason::TokenUnavailable(wait))),
+        OnError::Refuse => *halt = Some(Halt::Refuse(reason)),
         OnError::Continue => edits.remove(attachment.header.clone()),
     }
 }

@@ -8,7 +8,7 @@ use http::header::AUTHORIZATION;
 use super::Compiler;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
-use crate::config::{Attachment, Existing, OnError};
+use crate::config::{Attachment, Credential, Existing, OnError};
 use crate::tokens::{self, Target};
 
 impl Compiler {
@@ -35,12 +35,14 @@ impl Compiler {
     }
 
     fn attachment(&mut self, path: &Path, raw: raw::Attach) -> Option<Attachment> {
-        let token = self.attached_token(path, &raw);
-        let header = match &raw.header {
-            Some(text) => self.header(&path.member("header"), text),
-            None => Some(AUTHORIZATION),
+        let credential = self.credential(path, &raw);
+        let header = match (&raw.header, &raw.secret) {
+            (Some(text), _) => self.header(&path.member("header"), text),
+            (None, None) => Some(AUTHORIZATION),
+            (None, Some(_)) => self.fault(path, FaultKind::MissingField("header".to_owned())),
         };
-        let prefix = self.prefix(&path.member("prefix"), raw.prefix);
+        let default_prefix = if raw.secret.is_some() { "" } else { "Bearer " };
+        let prefix = self.prefix(&path.member("prefix"), raw.prefix, default_prefix);
         let existing = match raw.existing.unwrap_or_default() {
             raw::Existing::Overwrite => Some(Existing::Overwrite),
             raw::Existing::Keep => Some(Existing::Keep),
@@ -60,7 +62,7 @@ impl Compiler {
             None => Some(Vec::new()),
         };
         Some(Attachment {
-            token: token?,
+            credential: credential?,
             header: header?,
             prefix: prefix?,
             existing: existing?,
@@ -69,10 +71,28 @@ impl Compiler {
         })
     }
 
-    fn attached_token(&mut self, path: &Path, raw: &raw::Attach) -> Option<Rc<tokens::Definition>> {
-        let Some(identity) = &raw.identity else {
-            return self.fault(path, FaultKind::MissingField("identity".to_owned()));
-        };
+    fn credential(&mut self, path: &Path, raw: &raw::Attach) -> Option<Credential> {
+        match (&raw.identity, &raw.secret) {
+            (Some(identity), None) => self.attached_token(path, identity, raw).map(Credential::Token),
+            (None, Some(name)) => {
+                let targets =
+                    [("resource", &raw.resource), ("scope", &raw.scope), ("audience", &raw.audience)];
+                if let Some((field, _)) = targets.iter().find(|(_, target)| target.is_some()) {
+                    let why = "a secret is the same for every target; remove this, or name an `identity`";
+                    return self.fault(&path.member(field), FaultKind::Invalid(why));
+                }
+                self.secret(&path.member("secret"), name).map(Credential::Secret)
+            }
+            _ => self.not_exactly_one(path, &["identity", "secret"]),
+        }
+    }
+
+    fn attached_token(
+        &mut self,
+        path: &Path,
+        identity: &str,
+        raw: &raw::Attach,
+    ) -> Option<Rc<tokens::Definition>> {
         let (path_of_target, text, target): (_, _, fn(String) -> Target) =
             match (&raw.resource, &raw.scope, &raw.audience) {
                 (Some(text), None, None) => (path.member("resource"), text, Target::Resource),
@@ -84,8 +104,8 @@ impl Compiler {
         self.token(path, identity, &path_of_target, &target)
     }
 
-    fn prefix(&mut self, path: &Path, raw: Option<String>) -> Option<String> {
-        let Some(prefix) = raw else { return Some("Bearer ".to_owned()) };
+    fn prefix(&mut self, path: &Path, raw: Option<String>, default: &str) -> Option<String> {
+        let Some(prefix) = raw else { return Some(default.to_owned()) };
         match prefix.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !prefix.starts_with(' ') {
             true => Some(prefix),
             false => {

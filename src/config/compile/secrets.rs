@@ -32,7 +32,7 @@ impl Compiler {
 
     /// The secret that is called `name` at `path`. A name that is not defined is not quoted: it may be a secret that
     /// stands where its name should.
-    fn secret(&mut self, path: &Path, name: &str) -> Option<Rc<Definition>> {
+    pub(super) fn secret(&mut self, path: &Path, name: &str) -> Option<Rc<Definition>> {
         if let Some(known) = self.secrets.get(name) {
             return known.clone();
         }

@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 #[derive(Debug, Deserialize)]
 #[serde(
     deny_unknown_fields,
-    expecting = "an object with `identity` and one of `resource`, `scope`, `audience`"
+    expecting = "an object with `identity` and one of `resource`, `scope`, `audience`, or with `secret` and `header`"
 )]
 pub(in crate::config) struct Attach {
     /// The name of the identity whose token it is.
@@ -20,9 +20,11 @@ pub(in crate::config) struct Attach {
     pub scope: Option<String>,
     /// The audience that the token is for, at token endpoints that ask for one.
     pub audience: Option<String>,
-    /// The header that the credential goes into. Default `authorization`.
+    /// The name of the secret that it is, in the place of an identity.
+    pub secret: Option<String>,
+    /// The header that the credential goes into. Default for tokens `authorization`; secrets must have one.
     pub header: Option<String>,
-    /// What stands before the credential in the header. Default `"Bearer "`.
+    /// What stands before the credential in the header. Default for tokens `"Bearer "`, for secrets nothing.
     pub prefix: Option<String>,
     /// What becomes of the caller's own header of that name. Default `overwrite`.
     pub existing: Option<Existing>,

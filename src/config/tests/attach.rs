@@ -5,7 +5,11 @@ use super::*;
 use crate::config::{Existing, OnError};
 
 fn with_attach(items: &str) -> String {
-    with_operation(&format!(r#", "attach": [{items}]"#))
+    with_operation(&format!(r#", "attach": [{items}]"#)).replacen(
+        '{',
+        r#"{"secrets": {"key": {"file": {"cluster": "files", "path": "/key"}}}, "#,
+        1,
+    )
 }
 
 #[test]
@@ -22,7 +26,8 @@ fn attach_takes_every_option() {
     let configuration = parse(&with_attach(
         r#"{"identity": "gateway", "scope": "api://x/.default", "header": "X-Token", "prefix": "",
             "existing": {"move_to": "X-Caller"}, "on_error": "continue", "to": {"clusters": ["orders"]}},
-           {"identity": "gateway", "resource": "x", "existing": "keep"}"#,
+           {"identity": "gateway", "resource": "x", "existing": "keep"},
+           {"secret": "key", "header": "x-functions-key"}"#,
     ));
     let attachments = &configuration.operations[0].attachments;
     assert_eq!((attachments[0].header.as_str(), attachments[0].prefix.as_str()), ("x-token", ""));
@@ -30,6 +35,7 @@ fn attach_takes_every_option() {
     assert_eq!(attachments[0].on_error, OnError::Continue);
     assert_eq!(&*attachments[0].destinations, ["orders".to_owned()]);
     assert_eq!(attachments[1].existing, Existing::Keep);
+    assert_eq!((attachments[2].header.as_str(), attachments[2].prefix.as_str()), ("x-functions-key", ""));
 }
 
 #[test]
@@ -38,7 +44,17 @@ fn faults_of_attach_say_where_they_are() {
     let token = |options: &str| format!(r#"{{"identity": "gateway", "resource": "r"{options}}}"#);
     for (items, expected) in [
         (String::new(), "attach: this is empty; leave it out where nothing is attached".to_owned()),
-        ("{}".into(), "attach[0]: the field `identity` is missing".into()),
+        ("{}".into(), "attach[0]: exactly one of `identity`, `secret` belongs here".into()),
+        (token(r#", "secret": "s", "header": "x""#), "attach[0]: exactly one of `identity`, `secret` belongs here".into()),
+        (r#"{"secret": "key"}"#.into(), "attach[0]: the field `header` is missing".into()),
+        (
+            r#"{"secret": "key", "header": "x", "scope": "s"}"#.into(),
+            "attach[0].scope: a secret is the same for every target; remove this, or name an `identity`".into(),
+        ),
+        (
+            r#"{"secret": "kee", "header": "x"}"#.into(),
+            "attach[0].secret: there is no secret of this name, did you mean `key`?; defined: `key`".into(),
+        ),
         (
             r#"{"identity": "gateway"}"#.into(),
             "attach[0]: exactly one of `resource`, `scope`, `audience` belongs here".into(),

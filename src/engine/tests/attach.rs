@@ -15,6 +15,20 @@ fn token_with(options: &str) -> String {
     format!(r#"{{"identity": "gateway", "resource": "api://backend"{options}}}"#)
 }
 
+const KEY: &str = r#"{"secret": "key", "header": "x-key"}"#;
+
+/// A secret named `key` that Envoy serves under `/key`.
+fn with_secret(attach: &str) -> World {
+    let secrets = r#"{"secrets": {"key": {"file": {"cluster": "files", "path": "/key"}}}, "#;
+    let operation = format!(
+        r#""operations": [{{"match": {{"path": {{"exact": "/a"}}}}, "anonymous": true, "attach": [{attach}]}},"#
+    );
+    let json = CONFIGURATION.replacen(r#""operations": ["#, &operation, 1).replacen('{', secrets, 1);
+    let mut world = World::with(&json, TestKey::p256());
+    world.answers.insert("/key", (200, "s3cret\n".to_owned()));
+    world
+}
+
 fn sent(world: &mut World, headers: &[(&str, &[u8])]) -> Step {
     let mut all: Vec<(&[u8], &[u8])> = vec![(b":method", b"GET"), (b":path", b"/a")];
     all.extend(headers.iter().map(|(name, value)| (name.as_bytes(), *value)));
@@ -150,4 +164,31 @@ fn every_request_is_counted_once_also_where_its_destination_is_looked_at() {
     assert_eq!(forwarded(&mut world), None);
     pending.depart(&edits, Some(b"orders"), &mut world.state).unwrap();
     assert_eq!(forwarded(&mut world), Some(1));
+}
+
+#[test]
+fn a_secret_goes_into_its_header_as_it_is() {
+    let mut world = with_secret(KEY);
+    let step = sent(&mut world, &[("x-key", b"the caller's")]);
+    assert_eq!(stripped(&step), ["x-key"]);
+    assert_eq!(world.finish(step), "forwarded x-key=s3cret");
+    assert_eq!(ask(&mut world, &[]), "forwarded x-key=s3cret");
+    assert_eq!(world.asked_for("/key"), 1);
+    let mut world = with_secret(&format!("{KEY}, {}", token_with("")));
+    assert_eq!(ask(&mut world, &[]), "forwarded x-key=s3cret authorization=Bearer imds-token");
+}
+
+#[test]
+fn a_secret_that_is_not_to_be_had_or_cannot_stand_in_a_header_refuses_the_request() {
+    for answer in [(404, String::new()), (200, "two\nlines".to_owned())] {
+        let mut world = with_secret(KEY);
+        world.answers.insert("/key", answer);
+        let mut step = sent(&mut world, &[]);
+        while let Step::Wait(pending) = step {
+            world.pump();
+            world.advance(1);
+            step = wake(*pending, &mut world.state, StreamId(world.last_stream), world.now);
+        }
+        assert_eq!(told(&step), "503 secret_unavailable");
+    }
 }
