@@ -79,7 +79,7 @@ impl<V: Verifier> State<V> {
     /// Begins to keep what a configuration needs: the keys of its issuers at once, its secrets when they are asked for.
     pub fn install(&mut self, configuration: &Configuration) {
         for definition in configuration.issuers.iter().flat_map(|issuer| issuer.definitions()) {
-            self.keys.install(definition);
+            self.keys.install(definition, &self.verifier);
         }
         for secret in &configuration.secrets {
             self.secrets.install(secret);

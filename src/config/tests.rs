@@ -461,7 +461,7 @@ fn a_fault_in_an_issuer_or_identity_says_where_it_is() {
         ),
         (
             r#"{"jwks_uri": "https://idp/k", "issuer": "i", "cluster": "c", "hosts": {"a": "b"}}"#,
-            "issuers.contoso.hosts: no document names further hosts",
+            "issuers.contoso.hosts: only a discovery document names further hosts",
         ),
         (
             r#"{"discovery": "https://idp/", "issuer": "https://idp/{tenantid}/v2.0", "cluster": "c"}"#,
@@ -475,7 +475,7 @@ fn a_fault_in_an_issuer_or_identity_says_where_it_is() {
             r#"{"discovery": "https://idp/x", "cluster": "c"}"#,
             "issuers.contoso: the field `issuer` is missing",
         ),
-        ("{}", "issuers.contoso: exactly one of `entra`, `discovery`, `jwks_uri` belongs here"),
+        ("{}", "issuers.contoso: exactly one of `entra`, `discovery`, `jwks_uri`, `jwks` belongs here"),
         (
             r#"{"discovery": "https://idp/", "cluster": "c", "algorithms": ["none"]}"#,
             "issuers.contoso.algorithms[0]: unknown word; expected `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, \
@@ -502,12 +502,13 @@ fn clouds_and_authorities_of_entra_are_asked_at_their_login_hosts() {
             with_operation("").replace(&format!(r#"{{"tenant": "{TENANT}", "#), &format!("{{{entra}, "));
         let mut keys = crate::keys::Keys::<crate::jwt::Software>::default();
         for definition in parse(&json).issuers[0].definitions() {
-            keys.install(definition);
             // Both versions are wanted.
-            keys.is_issuer(definition, "", crate::time::Now::default());
+            keys.is_issuer(definition, "", &crate::jwt::Software, crate::time::Now::default());
         }
         let configuration = parse(&json);
-        configuration.issuers[0].definitions().for_each(|definition| keys.install(definition));
+        for definition in configuration.issuers[0].definitions() {
+            keys.install(definition, &crate::jwt::Software);
+        }
         let due = keys.due(crate::time::Now::default());
         let mut urls: Vec<_> =
             due.iter().map(|(_, call)| format!("{}{}", call.url.authority, call.url.path)).collect();

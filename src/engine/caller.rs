@@ -162,7 +162,7 @@ impl<'t> Presented<'t> {
         let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(self.text), Ok);
         let token = parsed.map_err(|rejection| Stage::Issuer.refuse(rejection))?;
         let State { keys, verifier, slow_checks, .. } = state;
-        let (algorithm, key) = match signing_key(&token, definition, keys, now) {
+        let (algorithm, key) = match signing_key(&token, definition, keys, verifier, now) {
             Ok((algorithm, _)) if verifier.is_slow(algorithm) && !slow_checks.spend(now.monotonic) => {
                 self.unverified = Some(token);
                 return Err(Miss { stage: Stage::Later, halt: Halt::Refuse(Reason::KeysBusy) });
@@ -193,19 +193,20 @@ fn signing_key<'k, V: Verifier>(
     token: &UnverifiedToken<'_>,
     definition: &Rc<Definition>,
     keys: &'k mut Keys<V>,
+    verifier: &V,
     now: Now,
 ) -> Result<(Algorithm, &'k V::Key), Miss> {
     let algorithm = token.algorithm(&definition.algorithms);
     let algorithm = algorithm.map_err(|rejection| Stage::Algorithm.refuse(rejection))?;
     let not_allowed = Stage::Issuer.refuse(Rejection::IssuerNotAllowed);
     let Some(issuer) = token.claims().issuer() else { return Err(not_allowed) };
-    match keys.is_issuer(definition, issuer, now) {
+    match keys.is_issuer(definition, issuer, verifier, now) {
         Lookup::Found(()) => {}
         Lookup::NotFound => return Err(not_allowed),
         Lookup::Wait => return Err(wait_for(definition, Stage::Loading)),
         Lookup::Unavailable(wait) => return Err(unavailable(wait, Stage::Unavailable)),
     }
-    match keys.key(definition, issuer, token.key_id(), algorithm, now) {
+    match keys.key(definition, issuer, token.key_id(), algorithm, verifier, now) {
         Lookup::Found(key) => Ok((algorithm, key)),
         Lookup::NotFound => Err(Stage::Key.refuse(Rejection::KeyNotFound)),
         Lookup::Wait => Err(wait_for(definition, Stage::Later)),

@@ -19,6 +19,7 @@ use crate::state::{State, StreamId};
 use crate::time::{Monotonic, Now, UnixTime};
 use crate::tokens::lease::Alone;
 
+mod configured_keys;
 mod entra;
 mod several_issuers;
 

@@ -124,7 +124,11 @@ impl Jwk {
         self.key.family() == algorithm.family() && self.algorithm.is_none_or(|only| only == algorithm)
     }
 
-    fn read(item: &Json) -> Result<Self, JwkFault> {
+    /// Reads one public key (RFC 7517, section 4).
+    ///
+    /// # Errors
+    /// Why it cannot be used for signatures.
+    pub fn read(item: &Json) -> Result<Self, JwkFault> {
         let members = item.as_object().ok_or(JwkFault::Malformed)?;
         let text = |name| match members.get(name) {
             None => Ok(None),

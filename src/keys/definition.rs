@@ -4,7 +4,7 @@ use super::document::{Discovered, Origin};
 use super::issuer_name::{ExpectedIssuer, IssuerName};
 use crate::calls::{CallRequest, Url};
 use crate::fingerprint::Fingerprint;
-use crate::jwt::Algorithm;
+use crate::jwt::{Algorithm, Jwk};
 
 /// One set of keys, as it is configured: where it comes from, and whose it is.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Definition {
 }
 
 /// Where keys come from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Source {
     /// A discovery document, which names the issuer and the place of its keys.
     Discovery {
@@ -43,6 +43,15 @@ pub enum Source {
         /// The issuer whose keys it holds.
         issuer: String,
     },
+    /// The configuration.
+    Configured {
+        /// The issuer whose keys they are.
+        issuer: String,
+        /// The keys.
+        keys: Vec<Jwk>,
+        /// What tells these keys from others: a digest, in which no secret can be read.
+        digest: String,
+    },
 }
 
 impl Source {
@@ -62,6 +71,9 @@ impl Source {
                 parts.push(issuer.clone());
                 parts
             }
+            Self::Configured { issuer, digest, .. } => {
+                vec!["configured".to_owned(), issuer.clone(), digest.clone()]
+            }
         }
     }
 
@@ -75,7 +87,7 @@ impl Source {
                 Some(cluster)
             }
             Self::Discovery { hosts, .. } => hosts.get(&url.authority).map(String::as_str),
-            Self::KeySet { .. } => None,
+            Self::KeySet { .. } | Self::Configured { .. } => None,
         }
     }
 
@@ -83,7 +95,7 @@ impl Source {
     pub(super) fn discovery_request(&self) -> Option<CallRequest> {
         match self {
             Self::Discovery { url, cluster, .. } => Some(get(cluster, url.clone())),
-            Self::KeySet { .. } => None,
+            Self::KeySet { .. } | Self::Configured { .. } => None,
         }
     }
 
@@ -91,19 +103,17 @@ impl Source {
     pub(super) fn named(&self, issuer: &str) -> Option<IssuerName> {
         match self {
             Self::Discovery { expected, .. } => expected.check(issuer),
-            Self::KeySet { .. } => None,
+            Self::KeySet { .. } | Self::Configured { .. } => None,
         }
     }
 
     /// What is known without a discovery document.
     pub(super) fn known(&self) -> Option<Discovered> {
         match self {
-            Self::Discovery { .. } => None,
-            Self::KeySet { url, cluster, issuer } => Some(Discovered {
-                origin: Origin { issuer: IssuerName::exactly(issuer), cloud: None },
-                jwks: url.clone(),
-                cluster: cluster.clone(),
-            }),
+            Self::Discovery { .. } | Self::Configured { .. } => None,
+            Self::KeySet { url, cluster, issuer } => {
+                Some(Discovered { origin: Origin::of(issuer), jwks: url.clone(), cluster: cluster.clone() })
+            }
         }
     }
 }

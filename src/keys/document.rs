@@ -46,6 +46,7 @@ pub(super) struct KeySet<K> {
     keys: Vec<ReadyKey<K>>,
     digest: [u8; 32],
     dropped: usize,
+    is_configured: bool,
 }
 
 struct ReadyKey<K> {
@@ -71,13 +72,28 @@ impl<K> KeySet<K> {
             .keys
             .into_iter()
             .filter(|key| origin.is_of(key))
-            .filter_map(|jwk| ready(jwk, &definition.algorithms, verifier))
+            .filter_map(|jwk| ready(&jwk, &definition.algorithms, verifier))
             .collect();
         if keys.is_empty() {
             return Err(Unusable::NoKeys);
         }
         let dropped = jwks.dropped.saturating_add(offered.saturating_sub(keys.len()));
-        Ok(Self { keys, digest: sha256(json), dropped })
+        Ok(Self { keys, digest: sha256(json), dropped, is_configured: false })
+    }
+
+    /// Keys that stand in the configuration. They are good: otherwise the configuration would not exist.
+    pub(super) fn configured<V: Verifier<Key = K>>(
+        keys: &[Jwk],
+        algorithms: &[Algorithm],
+        verifier: &V,
+    ) -> Self {
+        let keys = keys.iter().filter_map(|jwk| ready(jwk, algorithms, verifier)).collect();
+        Self { keys, digest: [0; 32], dropped: 0, is_configured: true }
+    }
+
+    /// Whether an unknown `kid` may be looked for elsewhere.
+    pub(super) const fn is_configured(&self) -> bool {
+        self.is_configured
     }
 
     /// Whether this set was read from the same bytes.
@@ -94,10 +110,16 @@ impl<K> KeySet<K> {
         self.keys.iter().any(|key| key.key_id.as_deref() == Some(key_id))
     }
 
-    /// The key of `issuer` with this `kid`; for a token without one, the only key that fits the algorithm.
+    /// The key of `issuer` with this `kid`; for a token without one, the only key that fits the algorithm. A key that
+    /// stands in the configuration without a `kid` has every one that no other key has.
     pub(super) fn find(&self, issuer: &str, key_id: Option<&str>, algorithm: Algorithm) -> Option<&K> {
+        let name = key_id.filter(|key_id| !self.is_configured || self.has(key_id));
+        let is_named = |key: &ReadyKey<K>| match key_id {
+            None => true,
+            Some(_) => key.key_id.as_deref() == name,
+        };
         let mut fitting = self.keys.iter().filter(|key| {
-            (key_id.is_none() || key.key_id.as_deref() == key_id)
+            is_named(key)
                 && key.algorithms.contains(&algorithm)
                 && key.issuer.as_ref().is_none_or(|of| of.is(issuer))
         });
@@ -107,6 +129,11 @@ impl<K> KeySet<K> {
 }
 
 impl Origin {
+    /// Keys of this issuer.
+    pub(super) fn of(issuer: &str) -> Self {
+        Self { issuer: IssuerName::exactly(issuer), cloud: None }
+    }
+
     /// Whether a key, where it says so, is for this issuer and this cloud.
     fn is_of(&self, key: &Jwk) -> bool {
         let issuer = key.issuer.as_deref().map(IssuerName::of_entra);
@@ -116,12 +143,12 @@ impl Origin {
 }
 
 /// The key, if there is one of the `allowed` algorithms that it is for.
-fn ready<V: Verifier>(jwk: Jwk, allowed: &[Algorithm], verifier: &V) -> Option<ReadyKey<V::Key>> {
+fn ready<V: Verifier>(jwk: &Jwk, allowed: &[Algorithm], verifier: &V) -> Option<ReadyKey<V::Key>> {
     let algorithms: Vec<_> = allowed.iter().copied().filter(|algorithm| jwk.is_for(*algorithm)).collect();
     if algorithms.is_empty() {
         return None;
     }
     let key = verifier.prepare(&jwk.key).ok()?;
     let issuer = jwk.issuer.as_deref().map(IssuerName::of_entra);
-    Some(ReadyKey { key_id: jwk.key_id, issuer, algorithms, key })
+    Some(ReadyKey { key_id: jwk.key_id.clone(), issuer, algorithms, key })
 }

@@ -57,6 +57,12 @@ pub enum Progress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Generation(u64);
 
+impl Generation {
+    const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
 /// The keys of every issuer of a VM.
 pub struct Keys<V: Verifier> {
     records: BTreeMap<Fingerprint, Record<V>>,
@@ -71,26 +77,37 @@ impl<V: Verifier> Default for Keys<V> {
 
 impl<V: Verifier> Keys<V> {
     /// Begins to keep the keys of `definition`; what is already kept under its fingerprint stays.
-    pub fn install(&mut self, definition: &Rc<Definition>) {
-        self.record(definition);
+    pub fn install(&mut self, definition: &Rc<Definition>, verifier: &V) {
+        self.record(definition, verifier);
     }
 
-    fn record(&mut self, definition: &Rc<Definition>) -> &mut Record<V> {
-        let record = self.records.entry(definition.fingerprint);
-        let record = record.or_insert_with(|| Record::new(Rc::clone(definition)));
+    fn record(&mut self, definition: &Rc<Definition>, verifier: &V) -> &mut Record<V> {
+        let last = &mut self.last_generation;
+        let record = self.records.entry(definition.fingerprint).or_insert_with(|| {
+            *last = last.next();
+            Record::new(Rc::clone(definition), verifier, *last)
+        });
         record.adopt(definition);
         record
     }
 
     /// Whether a token's `iss` is what the issuer calls itself, where keys are at hand. This may cause the first
     /// fetch, so it is asked only for tokens whose time and audience have passed.
-    pub fn is_issuer(&mut self, definition: &Rc<Definition>, issuer: &str, now: Now) -> Lookup<()> {
-        self.record(definition).is_issuer(issuer, now)
+    pub fn is_issuer(
+        &mut self,
+        definition: &Rc<Definition>,
+        issuer: &str,
+        verifier: &V,
+        now: Now,
+    ) -> Lookup<()> {
+        self.record(definition, verifier).is_issuer(issuer, now)
     }
 
     /// The generation of the keys that are at hand; with another one, what was verified before is void.
     pub fn generation(&mut self, definition: &Rc<Definition>, now: Now) -> Option<Generation> {
-        self.record(definition).generation(now)
+        let record = self.records.get_mut(&definition.fingerprint)?;
+        record.adopt(definition);
+        record.generation(now)
     }
 
     /// The key that a token of `issuer` names. An unknown `kid` may cause a refetch, so this is asked only for
@@ -101,9 +118,10 @@ impl<V: Verifier> Keys<V> {
         issuer: &str,
         key_id: Option<&str>,
         algorithm: Algorithm,
+        verifier: &V,
         now: Now,
     ) -> Lookup<&V::Key> {
-        self.record(definition).key(issuer, key_id, algorithm, now)
+        self.record(definition, verifier).key(issuer, key_id, algorithm, now)
     }
 
     /// The calls that are due. Each that is returned counts as sent until its answer is handed in.
@@ -128,7 +146,7 @@ impl<V: Verifier> Keys<V> {
         jitter: &mut Jitter,
     ) -> Option<Progress> {
         let record = self.records.get_mut(&of)?;
-        let next = Generation(self.last_generation.0.wrapping_add(1));
+        let next = self.last_generation.next();
         let progress = record.answered(answer, verifier, next, now, jitter);
         if record.generation(now) == Some(next) {
             self.last_generation = next;

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::definition::get;
+use super::definition::{Source, get};
 use super::document::{Discovered, KeySet, Origin};
 use super::{
     Definition, Generation, MAX_AGE, Progress, REFETCH_BURST, REFETCH_INTERVAL, REFRESH,
@@ -73,9 +73,18 @@ enum Fetch {
 }
 
 impl<V: Verifier> Record<V> {
-    pub(super) fn new(definition: Rc<Definition>) -> Self {
+    pub(super) fn new(definition: Rc<Definition>, verifier: &V, generation: Generation) -> Self {
+        let loaded = match &definition.source {
+            Source::Configured { issuer, keys, .. } => Some(Loaded {
+                origin: Origin::of(issuer),
+                keys: KeySet::configured(keys, &definition.algorithms, verifier),
+                generation,
+                at: Monotonic::default(),
+            }),
+            Source::Discovery { .. } | Source::KeySet { .. } => None,
+        };
         Self {
-            loaded: None,
+            loaded,
             discovered: definition.source.known(),
             fetch: Fetch::Idle,
             dormant: definition.on_demand,
@@ -90,9 +99,10 @@ impl<V: Verifier> Record<V> {
         }
     }
 
-    /// Whether a configuration has it, or could soon have it again.
+    /// Whether a configuration has it, or could soon have it again: what was fetched is worth keeping.
     pub(super) fn is_wanted(&self, now: Now) -> bool {
-        self.is_configured() || self.fetch != Fetch::Idle || self.usable(now).is_some()
+        let is_worth_keeping = self.usable(now).is_some_and(|loaded| !loaded.keys.is_configured());
+        self.is_configured() || self.fetch != Fetch::Idle || is_worth_keeping
     }
 
     /// Whether a configuration has it. Otherwise nothing more is fetched, and what is here grows old.
@@ -101,7 +111,8 @@ impl<V: Verifier> Record<V> {
     }
 
     fn usable(&self, now: Now) -> Option<&Loaded<V::Key>> {
-        self.loaded.as_ref().filter(|loaded| loaded.at.until(now.monotonic) < MAX_AGE)
+        let is_young = |loaded: &&Loaded<V::Key>| loaded.at.until(now.monotonic) < MAX_AGE;
+        self.loaded.as_ref().filter(|loaded| loaded.keys.is_configured() || is_young(loaded))
     }
 
     /// The answer where no keys are at hand: a call that is soon due is waited for, a later one is not.
@@ -144,7 +155,9 @@ impl<V: Verifier> Record<V> {
     ) -> Lookup<&V::Key> {
         let Some(loaded) = self.usable(now) else { return self.unloaded(now) };
         match key_id {
-            Some(key_id) if !loaded.keys.has(key_id) => self.seek(key_id, now),
+            Some(key_id) if !loaded.keys.is_configured() && !loaded.keys.has(key_id) => {
+                self.seek(key_id, now)
+            }
             _ => match self.loaded.as_ref().and_then(|loaded| loaded.keys.find(issuer, key_id, algorithm)) {
                 Some(key) => Lookup::Found(key),
                 None => Lookup::NotFound,
@@ -191,7 +204,7 @@ impl<V: Verifier> Record<V> {
                 Some(get(&discovered.cluster, discovered.jwks))
             }
             (_, discovery) => {
-                self.fetch = Fetch::Discovery;
+                self.fetch = if discovery.is_some() { Fetch::Discovery } else { Fetch::Idle };
                 discovery
             }
         }

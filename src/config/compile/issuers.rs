@@ -13,38 +13,63 @@ use crate::keys::{Definition, ExpectedIssuer, Issuer, Source};
 impl Compiler {
     pub(super) fn issuer(&mut self, path: &Path, name: &str, mut raw: raw::Issuer) -> Option<Issuer> {
         self.check_issuer_fields(path, &raw)?;
-        let algorithms = self.algorithms(&path.member("algorithms"), raw.algorithms.as_deref());
+        let named = raw.algorithms.take();
+        let algorithms = match &named {
+            Some(names) => Some(self.algorithms(&path.member("algorithms"), names)?),
+            None => None,
+        };
+        if let Some(jwks) = raw.jwks.take() {
+            let keys = self.jwks(path, &jwks);
+            let issuer = self.required_issuer_name(path, raw.issuer);
+            let (source, algorithms) = self.configured_keys(path, issuer?, keys, algorithms)?;
+            return Some(Issuer::OpenId(Rc::new(Definition::new(name, algorithms, source))));
+        }
+        let algorithms = algorithms.unwrap_or_else(|| vec![Algorithm::Rs256]);
         if let Some(entra) = raw.entra.take() {
             let hosts = self.hosts(&path.member("hosts"), raw.hosts);
-            return self.entra(&path.member("entra"), name, entra, &hosts?, &algorithms?).map(Issuer::Entra);
+            return self.entra(&path.member("entra"), name, entra, &hosts?, &algorithms).map(Issuer::Entra);
         }
         let source = match (raw.discovery.take(), raw.jwks_uri.take()) {
-            (Some(discovery), None) => self.discovery(path, &discovery, raw),
-            (None, Some(jwks_uri)) => self.key_set(path, &jwks_uri, raw),
-            _ => return self.not_exactly_one(path, &["entra", "discovery", "jwks_uri"]),
+            (Some(discovery), _) => self.discovery(path, &discovery, raw),
+            (None, jwks_uri) => self.key_set(path, &jwks_uri.unwrap_or_default(), raw),
         };
-        Some(Issuer::OpenId(Rc::new(Definition::new(name, algorithms?, source?))))
+        Some(Issuer::OpenId(Rc::new(Definition::new(name, algorithms, source?))))
     }
 
     /// A field that would be without effect is a fault: whoever wrote it expects one.
     fn check_issuer_fields(&mut self, path: &Path, raw: &raw::Issuer) -> Option<()> {
-        let kinds = [raw.entra.is_some(), raw.discovery.is_some(), raw.jwks_uri.is_some()];
-        if kinds.into_iter().filter(|is_there| *is_there).count() != 1 {
-            return self.not_exactly_one(path, &["entra", "discovery", "jwks_uri"]);
+        let kinds = [
+            ("entra", raw.entra.is_some()),
+            ("discovery", raw.discovery.is_some()),
+            ("jwks_uri", raw.jwks_uri.is_some()),
+            ("jwks", raw.jwks.is_some()),
+        ];
+        let [is_entra, _, is_fetched_alone, is_configured] = kinds.map(|(_, is_there)| is_there);
+        if kinds.iter().filter(|(_, is_there)| *is_there).count() != 1 {
+            return self.not_exactly_one(path, &kinds.map(|(name, _)| name));
         }
-        if raw.entra.is_some() && raw.cluster.is_some() {
-            let why = "the cluster of `entra` belongs into `entra`";
-            return self.fault(&path.member("cluster"), FaultKind::Invalid(why));
+        let faults = [
+            (is_entra && raw.cluster.is_some(), "cluster", "the cluster of `entra` belongs into `entra`"),
+            (
+                is_entra && raw.issuer.is_some(),
+                "issuer",
+                "what Entra's issuers call themselves is in their discovery documents; leave it out",
+            ),
+            (
+                is_configured && raw.cluster.is_some(),
+                "cluster",
+                "nothing is fetched where the keys stand here; leave it out",
+            ),
+            (
+                (is_configured || is_fetched_alone) && !raw.hosts.is_empty(),
+                "hosts",
+                "only a discovery document names further hosts; leave it out",
+            ),
+        ];
+        for (_, field, why) in faults.iter().filter(|(is_fault, ..)| *is_fault) {
+            self.fault::<()>(&path.member(field), FaultKind::Invalid(why));
         }
-        if raw.entra.is_some() && raw.issuer.is_some() {
-            let why = "what Entra's issuers call themselves is in their discovery documents; leave it out";
-            return self.fault(&path.member("issuer"), FaultKind::Invalid(why));
-        }
-        if raw.jwks_uri.is_some() && !raw.hosts.is_empty() {
-            let why = "no document names further hosts beside `jwks_uri`; leave it out";
-            return self.fault(&path.member("hosts"), FaultKind::Invalid(why));
-        }
-        Some(())
+        (!faults.iter().any(|(is_fault, ..)| *is_fault)).then_some(())
     }
 
     fn discovery(&mut self, path: &Path, discovery: &str, raw: raw::Issuer) -> Option<Source> {
@@ -64,10 +89,7 @@ impl Compiler {
     fn key_set(&mut self, path: &Path, jwks_uri: &str, raw: raw::Issuer) -> Option<Source> {
         let cluster = self.issuer_cluster(path, raw.cluster);
         let url = self.https_url(&path.member("jwks_uri"), jwks_uri);
-        let Some(issuer) = raw.issuer else {
-            return self.fault(path, FaultKind::MissingField("issuer".to_owned()));
-        };
-        let issuer = self.issuer_name(&path.member("issuer"), issuer);
+        let issuer = self.required_issuer_name(path, raw.issuer);
         Some(Source::KeySet { url: url?, cluster: cluster?, issuer: issuer? })
     }
 
@@ -75,6 +97,13 @@ impl Compiler {
         match cluster {
             Some(cluster) => self.text(&path.member("cluster"), cluster),
             None => self.fault(path, FaultKind::MissingField("cluster".to_owned())),
+        }
+    }
+
+    fn required_issuer_name(&mut self, path: &Path, name: Option<String>) -> Option<String> {
+        match name {
+            Some(name) => self.issuer_name(&path.member("issuer"), name),
+            None => self.fault(path, FaultKind::MissingField("issuer".to_owned())),
         }
     }
 
@@ -97,10 +126,9 @@ impl Compiler {
         Some(hosts)
     }
 
-    fn algorithms(&mut self, path: &Path, raw: Option<&[String]>) -> Option<Vec<Algorithm>> {
-        let Some(names) = raw else { return Some(vec![Algorithm::Rs256]) };
+    fn algorithms(&mut self, path: &Path, names: &[String]) -> Option<Vec<Algorithm>> {
         if names.is_empty() {
-            return self.fault(path, FaultKind::Empty("leave it out for RS256"));
+            return self.fault(path, FaultKind::Empty("leave it out for what is usual"));
         }
         let mut algorithms = Vec::new();
         for (index, name) in names.iter().enumerate() {

@@ -6,6 +6,7 @@ mod attach;
 mod claims;
 mod entra;
 mod identities;
+mod issuer_keys;
 mod issuers;
 mod on_failure;
 mod operations;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Words;
+use crate::json::Json;
 
-/// One issuer: `entra`, `discovery`, or `jwks_uri`.
+/// One issuer: `entra`, `discovery`, `jwks_uri`, or its keys themselves.
 #[derive(Debug, Deserialize)]
 #[serde(
     deny_unknown_fields,
@@ -20,16 +21,26 @@ pub(in crate::config) struct Issuer {
     pub discovery: Option<String>,
     /// The URL of a JWK Set, for an issuer without a discovery document. It needs `issuer`.
     pub jwks_uri: Option<String>,
+    /// A JWK Set that stands here itself, for an issuer that cannot be reached. It needs `issuer`, and no `cluster`.
+    pub jwks: Option<Jwks>,
     /// What the issuer calls itself in `iss`, where that is not the beginning of `discovery`.
     pub issuer: Option<String>,
     /// Envoy's cluster for the host of `discovery` or `jwks_uri`.
     pub cluster: Option<String>,
     /// Algorithms that its keys may sign with: RS, PS (each with 256, 384, 512), ES256, ES384, EdDSA (the same as
-    /// Ed25519). Default `[RS256]`.
+    /// Ed25519). Default `[RS256]`; for keys that stand here, all that they fit.
     pub algorithms: Option<Vec<String>>,
     /// Further hosts that the discovery document may name, each with its cluster.
     #[serde(default)]
     pub hosts: BTreeMap<String, String>,
+}
+
+/// A JWK Set (RFC 7517, section 5) of public keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `keys`")]
+pub(in crate::config) struct Jwks {
+    /// The keys. A key without `kid` is for tokens whose `kid` is no other key's.
+    pub keys: Vec<Json>,
 }
 
 /// Microsoft Entra ID: the issuers of one tenant, or of several.

@@ -23,7 +23,7 @@ use serde::de::{self, Deserializer, Visitor};
 pub(super) use attach::{Attach, Existing, OnError};
 pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
 pub(super) use identities::{Identity, ManagedIdentitySource};
-pub(super) use issuers::{Cloud, Entra, Issuer, Version};
+pub(super) use issuers::{Cloud, Entra, Issuer, Jwks, Version};
 pub(super) use on_failure::{Body, OnFailure};
 pub(super) use operations::{Match, Operation};
 pub(super) use secrets::{KeyVaultSecret, Secret, SecretFile, SecretPosition};

@@ -70,7 +70,10 @@ impl Corpus {
             issuers.insert(name.clone(), configured(&format!("/{name}"), &issuer.algorithms));
         }
         let tenant = &self.world.entra.tenant;
-        issuers.insert("entra".to_owned(), json!({"entra": {"tenant": tenant, "cluster": CLUSTER}}));
+        issuers.insert(
+            "entra".to_owned(),
+            json!({"entra": {"tenant": tenant, "cluster": CLUSTER, "versions": ["v2"]}}),
+        );
         for case in self.cases().filter(|case| has_own_issuer(case)) {
             let (name, path) = (case.id.to_lowercase(), own_path(case));
             let algorithm = self.base(case).header["alg"].as_str().unwrap().to_owned();
