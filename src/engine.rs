@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::access::{CanonicalPath, Parameters, Permit, is_method};
+use crate::access::{Ambiguities, CanonicalPath, Parameters, Permit, Target, is_method};
 use crate::calls::Purpose;
 use crate::config::{Configuration, Inbound, OnFailure, Operation};
 use crate::jwt::{Rejection, VerifiedToken, Verifier};
@@ -113,11 +113,15 @@ fn operation<'h, 'c>(
 ) -> Result<(usize, &'c Operation, &'h str, Parameters), Reason> {
     let method = std::str::from_utf8(head.first(":method")).ok().filter(|method| is_method(method));
     let method = method.ok_or(Reason::MethodInvalid)?;
-    let path = CanonicalPath::read(head.first(":path")).map_err(Reason::PathAmbiguous)?;
-    let mut operations = configuration.operations.iter().enumerate();
-    let found = operations.find(|(_, operation)| operation.matcher.matches(method, &path));
-    let (index, operation) = found.ok_or(Reason::OperationNotFound)?;
-    Ok((index, operation, method, operation.matcher.path.parameters(&path)))
+    // What is ambiguous goes on only to an operation that allows it.
+    let path = CanonicalPath::read_allowing(Ambiguities::ALL, head.first(":path"));
+    let path = path.map_err(Reason::PathAmbiguous)?;
+    let host = Target::host_of(head.first(":authority"));
+    let target = Target { method, host, path, is_cors_preflight: head.is_cors_preflight() };
+    let found = configuration.operations.find(&target);
+    let not_found = || target.path.ambiguous().map_or(Reason::OperationNotFound, Reason::PathAmbiguous);
+    let (index, operation) = found.ok_or_else(not_found)?;
+    Ok((index, operation, method, operation.matcher.path.parameters(&target.path)))
 }
 
 /// Looks at a waiting request again.

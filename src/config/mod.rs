@@ -3,6 +3,7 @@
 mod attachment;
 mod compile;
 mod fault;
+mod operations;
 mod protobuf;
 mod raw;
 mod tree;
@@ -24,12 +25,13 @@ use values::Values;
 
 pub use attachment::{Attachment, Credential, Existing, OnError};
 pub use fault::{Fault, FaultKind, Path, Segment};
+pub use operations::Operations;
 
 /// A valid configuration.
 #[derive(Debug)]
 pub struct Configuration {
     /// The operations, first match first.
-    pub operations: Vec<Operation>,
+    pub operations: Operations,
     /// Every issuer that an operation trusts or that is merely defined.
     pub issuers: Vec<Rc<keys::Issuer>>,
     /// Every secret that is defined.

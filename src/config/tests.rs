@@ -208,10 +208,9 @@ fn a_template_above_shadows_what_it_takes_and_not_what_it_leaves() {
 
 #[test]
 fn only_anonymous_true_switches_the_check_off() {
-    let inbound = |rest| parse(&with_operation(rest)).operations.remove(0).inbound;
-    assert!(matches!(inbound(r#", "anonymous": true"#), Inbound::Anonymous));
-    assert!(matches!(inbound(r#", "anonymous": false"#), Inbound::Validate(_)));
-    assert!(matches!(inbound(""), Inbound::Validate(_)));
+    let validates = |rest| matches!(parse(&with_operation(rest)).operations[0].inbound, Inbound::Validate(_));
+    assert!(!validates(r#", "anonymous": true"#));
+    assert!(validates(r#", "anonymous": false"#) && validates(""));
 }
 
 #[test]
@@ -870,4 +869,55 @@ fn a_fault_in_on_failure_is_told_once_and_where_it_is() {
     );
     let own = with_operation(r#", "on_failure": {"body": "html"}"#);
     assert_eq!(faults(&own), ["operations[0].on_failure.body: unknown word; expected `apim`, `problem`"]);
+}
+
+#[test]
+fn a_fault_in_what_an_operation_matches_says_where_it_is() {
+    for (matches, rest, said) in [
+        (r#""hosts": []"#, "", ".hosts: this is empty; leave it out for every host"),
+        (
+            r#""hosts": ["a.example", "https://a"]"#,
+            "",
+            ".hosts[1]: not a host: `api.example`, or `*.example`",
+        ),
+        (r#""hosts": ["a.example:443"]"#, "", ".hosts[0]: not a host"),
+        (r#""hosts": ["*"]"#, "", ".hosts[0]: not a host"),
+        (r#""cors_preflight": true"#, "", ".cors_preflight: a browser asks beforehand without a token"),
+        (
+            r#""cors_preflight": true, "methods": ["GET"]"#,
+            r#", "anonymous": true"#,
+            ".methods: what a browser asks",
+        ),
+        (r#""allow": []"#, "", ".allow: this is empty"),
+        (r#""allow": ["slash"]"#, "", ".allow[0]: unknown word"),
+    ] {
+        let operations = format!(r#"[{{"match": {{"path": {{"exact": "/a"}}, {matches}}}{rest}}}]"#);
+        let faults = faults(&with_operations(&operations));
+        let expected = format!("operations[0].match{said}");
+        assert!(faults.len() == 1 && faults[0].starts_with(&expected), "{matches}: {faults:?}");
+    }
+    let exact = |allow| {
+        let paths = r#"{"path": {"exact": "/a%2fb;c"}"#;
+        with_operations(&format!(r#"[{{"match": {paths}, "allow": {allow}}}}}]"#))
+    };
+    parse(&exact(r#"["encoded_slash", "semicolon"]"#));
+    assert!(
+        faults(&exact(r#"["encoded_slash"]"#))[0].starts_with("operations[0].match.path.exact: no request")
+    );
+}
+
+#[test]
+fn ten_thousand_operations_are_compiled_in_no_time() {
+    let operations: Vec<_> = (0..10_000)
+        .map(|index| {
+            let (service, kind) = (index / 10, index % 10);
+            format!(r#"{{"match": {{"path": {{"template": "/api/service{service}/{{id}}/kind{kind}"}}}}}}"#)
+        })
+        .collect();
+    let json = with_operations(&format!("[{}]", operations.join(",")));
+    let configuration = parse(&json);
+    assert_eq!(configuration.operations.len(), 10_000);
+    let last = json.trim_end_matches("]}").to_owned()
+        + r#", {"match": {"path": {"template": "/api/service999/{other}/kind9"}}}]}"#;
+    assert!(faults(&last)[0].contains("`operations[9999]` above it"));
 }

@@ -25,6 +25,12 @@ impl<'h> RequestHead<'h> {
         rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'+'))
     }
 
+    /// Whether a browser asks beforehand (Fetch standard, CORS-preflight request).
+    pub(super) fn is_cors_preflight(&self) -> bool {
+        let has = |name| !self.first(name).is_empty();
+        self.first(":method") == b"OPTIONS" && has("origin") && has("access-control-request-method")
+    }
+
     pub(super) fn first(&self, name: &str) -> &'h [u8] {
         self.all(name).next().unwrap_or_default()
     }

@@ -21,6 +21,7 @@ use crate::tokens::lease::Alone;
 
 mod configured_keys;
 mod entra;
+mod matching;
 mod several_issuers;
 
 const ISSUER: &str = "https://idp.example";

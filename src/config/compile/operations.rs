@@ -1,10 +1,12 @@
 //! Operations, and which requests they are.
 
 use super::{Compiler, Defaults};
-use crate::access::{BadTemplate, Matcher, PathPattern, PathRules, is_method};
+use crate::access::{
+    Ambiguities, BadTemplate, HostPattern, Index, Matcher, PathPattern, PathRules, is_method,
+};
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
-use crate::config::{Inbound, Operation};
+use crate::config::{Inbound, Operation, Operations};
 
 impl Compiler {
     pub(super) fn operations(
@@ -12,26 +14,31 @@ impl Compiler {
         path: &Path,
         raw: Vec<raw::Operation>,
         defaults: &Defaults,
-    ) -> Option<Vec<Operation>> {
+    ) -> Option<Operations> {
         if raw.is_empty() {
             return self
                 .fault(path, FaultKind::Empty("without an operation every request is refused with 404"));
         }
         let mut operations: Vec<Option<Operation>> = Vec::new();
-        for (index, raw) in raw.into_iter().enumerate() {
-            let path = path.item(index);
+        let mut index = Index::default();
+        for (number, raw) in raw.into_iter().enumerate() {
+            let path = path.item(number);
             let operation = self.operation(&path, raw, defaults);
-            let shadow = operation.as_ref().and_then(|operation| {
-                operations.iter().position(|earlier| {
-                    earlier.as_ref().is_some_and(|earlier| earlier.matcher.covers(&operation.matcher))
-                })
-            });
-            if let Some(by) = shadow {
-                self.fault::<()>(&path.member("match"), FaultKind::Shadowed { by });
+            if let Some(operation) = &operation {
+                let earlier = |number| {
+                    operations
+                        .get(number)
+                        .and_then(Option::as_ref)
+                        .map(|operation: &Operation| &operation.matcher)
+                };
+                if let Some(by) = index.find_covering(&operation.matcher, earlier) {
+                    self.fault::<()>(&path.member("match"), FaultKind::Shadowed { by });
+                }
+                index.push(number, &operation.matcher);
             }
             operations.push(operation);
         }
-        operations.into_iter().collect()
+        operations.into_iter().collect::<Option<_>>().map(Operations::new)
     }
 
     pub(super) fn operation(
@@ -43,6 +50,11 @@ impl Compiler {
         let matcher = self.matcher(&path.member("match"), raw.matches);
         let parameters: Option<Vec<String>> =
             matcher.as_ref().map(|matcher| matcher.path.parameter_names().map(ToOwned::to_owned).collect());
+        if matcher.as_ref().is_some_and(|matcher| matcher.cors_preflight) && !raw.anonymous {
+            let why =
+                "a browser asks beforehand without a token, so `anonymous: true` must stand beside this";
+            self.fault::<()>(&path.member("match").member("cors_preflight"), FaultKind::Invalid(why));
+        }
         let inbound = match (raw.anonymous, raw.validate) {
             (true, None) => Some(Inbound::Anonymous),
             (true, Some(_)) => {
@@ -70,7 +82,14 @@ impl Compiler {
 
     pub(super) fn matcher(&mut self, path: &Path, raw: raw::Match) -> Option<Matcher> {
         let methods = self.methods(&path.member("methods"), raw.methods);
-        let rules = PathRules { case_sensitive: raw.case_sensitive, trailing_slash: raw.trailing_slash };
+        let methods = methods.and_then(|methods| self.preflight(path, raw.cors_preflight, methods));
+        let hosts = self.hosts_matched(&path.member("hosts"), raw.hosts);
+        let allow = self.allow(&path.member("allow"), raw.allow);
+        let rules = PathRules {
+            case_sensitive: raw.case_sensitive,
+            trailing_slash: raw.trailing_slash,
+            allow: allow?,
+        };
         let path = path.member("path");
         let (path, pattern) = match (&raw.path.exact, &raw.path.prefix, &raw.path.template) {
             (Some(text), None, None) => {
@@ -86,7 +105,8 @@ impl Compiler {
             let why = match bad {
                 BadTemplate::Path(_) => {
                     "no request reaches this path: it must begin with `/` and may not hold a query, a wildcard (use \
-                     `prefix`), a `{parameter}` (use `template`), `;`, an empty or dot segment, or an encoded delimiter"
+                     `prefix`), a `{parameter}` (use `template`), `;`, an empty or dot segment, or an encoded \
+                     delimiter that `allow` does not name"
                 }
                 BadTemplate::Parameter => {
                     "a parameter is a whole segment, `/{name}/`, and its name is letters, digits and `_`, without a \
@@ -97,7 +117,54 @@ impl Compiler {
             self.fault(&path, FaultKind::Invalid(why)).ok_or(())
         });
         let pattern = pattern.ok();
-        Some(Matcher { methods: methods?, path: pattern? })
+        Some(Matcher { methods: methods?, hosts: hosts?, cors_preflight: raw.cors_preflight, path: pattern? })
+    }
+
+    /// What a browser asks beforehand, it asks by `OPTIONS`.
+    fn preflight(&mut self, path: &Path, cors_preflight: bool, methods: Vec<String>) -> Option<Vec<String>> {
+        const METHOD: &str = "OPTIONS";
+        match cors_preflight {
+            false => Some(methods),
+            true if methods.iter().all(|method| method == METHOD) => Some(vec![METHOD.to_owned()]),
+            true => {
+                let why = "what a browser asks beforehand has the method `OPTIONS`; leave `methods` out";
+                self.fault(&path.member("methods"), FaultKind::Invalid(why))
+            }
+        }
+    }
+
+    fn hosts_matched(&mut self, path: &Path, raw: Option<Vec<String>>) -> Option<Vec<HostPattern>> {
+        let Some(hosts) = raw else { return Some(Vec::new()) };
+        if hosts.is_empty() {
+            return self.fault(path, FaultKind::Empty("leave it out for every host"));
+        }
+        let hosts: Vec<_> = hosts
+            .iter()
+            .enumerate()
+            .map(|(index, host)| {
+                let why = "not a host: `api.example`, or `*.example` for all below it, without a port; leave `hosts` out \
+                           for every host";
+                let bad = |_| self.fault::<()>(&path.item(index), FaultKind::Invalid(why));
+                HostPattern::parse(host).map_err(bad).ok()
+            })
+            .collect();
+        hosts.into_iter().collect()
+    }
+
+    fn allow(&mut self, path: &Path, raw: Option<Vec<raw::Ambiguity>>) -> Option<Ambiguities> {
+        let Some(raw) = raw else { return Some(Ambiguities::NONE) };
+        if raw.is_empty() {
+            return self.fault(path, FaultKind::Empty("leave it out where nothing ambiguous is allowed"));
+        }
+        let mut allow = Ambiguities::NONE;
+        for ambiguity in raw {
+            match ambiguity {
+                raw::Ambiguity::EncodedSlash => allow.encoded_slash = true,
+                raw::Ambiguity::EncodedPercent => allow.encoded_percent = true,
+                raw::Ambiguity::Semicolon => allow.semicolon = true,
+            }
+        }
+        Some(allow)
     }
 
     pub(super) fn methods(&mut self, path: &Path, raw: Option<Vec<String>>) -> Option<Vec<String>> {

@@ -25,7 +25,7 @@ pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
 pub(super) use identities::{Identity, ManagedIdentitySource};
 pub(super) use issuers::{Cloud, Entra, Issuer, Jwks, Version};
 pub(super) use on_failure::{Body, OnFailure};
-pub(super) use operations::{Match, Operation};
+pub(super) use operations::{Ambiguity, Match, Operation};
 pub(super) use secrets::{KeyVaultSecret, Secret, SecretFile, SecretPosition};
 pub(super) use validate::{Alternative, TokenType, Validate};
 pub(super) use values::Value;

@@ -25,10 +25,18 @@ pub(in crate::config) struct Operation {
 
 /// Which requests an operation is.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with `path` and, if wanted, `methods`")]
+#[serde(deny_unknown_fields, expecting = "an object with `path` and, if wanted, `methods` and `hosts`")]
 pub(in crate::config) struct Match {
     /// Methods; without this field, all.
     pub methods: Option<Vec<String>>,
+    /// Hosts: names such as `api.example`, or `*.example` for all below it, in any case and without a port. Without
+    /// this field, all.
+    pub hosts: Option<Vec<String>>,
+    /// Whether only what a browser asks beforehand is meant: `OPTIONS` with `Origin` and
+    /// `Access-Control-Request-Method`. It carries no token, so the operation must be `anonymous`. For a backend
+    /// that answers it; Envoy's `cors` filter answers it before Gatepass. Default false.
+    #[serde(default)]
+    pub cors_preflight: bool,
     /// The path.
     pub path: PathMatch,
     /// Whether `/Orders` is another path than `/orders`. Default false, as in API Management.
@@ -37,6 +45,21 @@ pub(in crate::config) struct Match {
     /// Whether `/orders/` is another path than `/orders`. Default false, as in API Management.
     #[serde(default)]
     pub trailing_slash: bool,
+    /// Ambiguities that this operation's paths may have, and others' may not. Allow one only if the backend reads it as
+    /// part of one segment: it may otherwise serve another operation's path. Default none.
+    pub allow: Option<Vec<Ambiguity>>,
+}
+
+/// What is ambiguous in a path.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", expecting = "`encoded_slash`, `encoded_percent` or `semicolon`")]
+pub(in crate::config) enum Ambiguity {
+    /// `%2F`; Envoy must keep it, by `path_with_escaped_slashes_action: KEEP_UNCHANGED`.
+    EncodedSlash,
+    /// `%25`
+    EncodedPercent,
+    /// `;`
+    Semicolon,
 }
 
 /// How a path is matched.

@@ -13,6 +13,7 @@ mod held_back;
 mod issuers;
 mod leak;
 mod many_at_once;
+mod matching;
 mod outages;
 mod overwrite;
 mod paths;
