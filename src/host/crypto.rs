@@ -66,7 +66,7 @@ const fn host_hash(algorithm: Algorithm) -> Option<&'static [u8]> {
         Algorithm::Rs256 | Algorithm::Es256 => Some(b"sha256"),
         Algorithm::Rs384 | Algorithm::Es384 => Some(b"sha384"),
         Algorithm::Rs512 => Some(b"sha512"),
-        Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 | Algorithm::EdDsa => None,
+        _ => None,
     }
 }
 
@@ -83,7 +83,7 @@ fn ask_host(algorithm: Algorithm, key: &HostKey, message: &[u8], signature: &[u8
             }
             None => return Some(false),
         },
-        Family::Rsa | Family::Ed25519 => signature,
+        Family::Rsa | Family::Ed25519 | Family::Hmac => signature,
     };
     let mut arguments = Vec::with_capacity(key.spki.len().saturating_add(message.len()).saturating_add(512));
     for (field, bytes) in [(1, hash), (2, &key.spki), (3, signature), (4, message)] {
@@ -177,7 +177,7 @@ fn known_answer(algorithm: Algorithm) -> Option<KnownAnswer> {
                 "y8aqQYiSvyBxsNTFOAeDKkSpfeiQ",
             ),
         ),
-        Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 | Algorithm::EdDsa => return None,
+        _ => return None,
     };
     let jwk = Jwks::parse(jwks.as_bytes()).ok()?.keys.pop()?;
     let key = HostVerifier { by_host: Vec::new() }.prepare(&jwk.key).ok()?;

@@ -1,4 +1,4 @@
-/// The signature algorithms that Gatepass knows (RFC 7518, section 3.1, and RFC 8037). All are asymmetric.
+/// The signature algorithms that Gatepass knows (RFC 7518, section 3.1, and RFC 8037).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -19,6 +19,12 @@ pub enum Algorithm {
     Es384,
     /// Ed25519, which tokens name `EdDSA` or `Ed25519`.
     EdDsa,
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
 }
 
 /// A kind of keys. A key of a kind can be used with each algorithm of the kind, unless it says which one it is
@@ -33,10 +39,12 @@ pub enum Family {
     P384,
     /// The Edwards curve of Ed25519.
     Ed25519,
+    /// Keys that issuer and verifier share: a [`super::SymmetricKey`], and never one of a key set.
+    Hmac,
 }
 
 impl Algorithm {
-    /// Every algorithm, in the order in which messages list them.
+    /// Every algorithm for public keys, in the order in which messages list them.
     pub const ALL: [Self; 9] = [
         Self::Rs256,
         Self::Rs384,
@@ -48,6 +56,9 @@ impl Algorithm {
         Self::Es384,
         Self::EdDsa,
     ];
+
+    /// Every algorithm for keys that are shared.
+    pub const HMAC: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
 
     /// The registered name, as in a header's `alg`.
     pub const fn name(self) -> &'static str {
@@ -61,6 +72,9 @@ impl Algorithm {
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
             Self::EdDsa => "EdDSA",
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
         }
     }
 
@@ -69,7 +83,7 @@ impl Algorithm {
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "Ed25519" => Some(Self::EdDsa),
-            _ => Self::ALL.into_iter().find(|algorithm| algorithm.name() == name),
+            _ => Self::ALL.into_iter().chain(Self::HMAC).find(|algorithm| algorithm.name() == name),
         }
     }
 
@@ -80,6 +94,7 @@ impl Algorithm {
             Self::Es256 => Family::P256,
             Self::Es384 => Family::P384,
             Self::EdDsa => Family::Ed25519,
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,
         }
     }
 }
@@ -93,12 +108,12 @@ mod tests {
 
     #[test]
     fn every_name_is_its_algorithms_and_no_other_name_is() {
-        for algorithm in Algorithm::ALL {
+        for algorithm in Algorithm::ALL.into_iter().chain(Algorithm::HMAC) {
             assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
             assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
         }
         assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDsa));
-        for name in ["", "none", "HS256", "ES521", "ES512", "ES256K", "Ed448", "ED25519", "RS256 "] {
+        for name in ["", "none", "HS1", "ES521", "ES512", "ES256K", "Ed448", "ED25519", "RS256 "] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
     }

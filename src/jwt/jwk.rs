@@ -34,7 +34,7 @@ pub struct Jwk {
 }
 
 /// A public key's members, decoded; whether they make a key, a [`super::Verifier`] says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicJwk {
     /// RSA (RFC 7518, section 6.3.1), big-endian.
     Rsa {

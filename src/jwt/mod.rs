@@ -2,24 +2,35 @@
 //! signatures (RFC 7518).
 //!
 //! A token passes through three types: text, [`UnverifiedToken`] (well formed, nothing proved) and
-//! [`VerifiedToken`], which only [`UnverifiedToken::verify`] makes. The algorithm is never the token's
+//! [`VerifiedToken`], which only [`UnverifiedToken::verify`] (public keys) and
+//! [`UnverifiedToken::verify_with_shared_key`] (HMAC) make. The algorithm is never the token's
 //! choice: it must be one that the configuration allows and that the key is for, by its family and its `alg`.
 
 mod algorithm;
+mod certificate;
 mod claims;
+mod der;
 mod error;
 mod jwk;
+mod pem;
+mod private_key;
+mod sign;
 mod signature;
+mod symmetric;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token;
 
 pub use algorithm::{Algorithm, Family};
+pub use certificate::Certificate;
 pub use claims::{Claims, TimeRules};
 pub use error::Rejection;
 pub use jwk::{Jwk, JwkFault, Jwks, KeyId, PublicJwk};
+pub use private_key::{BadKey, PrivateKey};
+pub use sign::{KeyReference, Random, SignFailure, Signer};
 pub use signature::{Software, SoftwareKey, Verifier, ecdsa_to_der};
-pub use token::{MAX_TOKEN_BYTES, UnverifiedToken, VerifiedToken, verify_jws};
+pub use symmetric::{BadSymmetricKey, SymmetricKey};
+pub use token::{MAX_TOKEN_BYTES, UnverifiedToken, VerifiedToken, verify_jws, verify_jws_with_shared_key};
 
 /// SHA-256.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -31,4 +42,10 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
     use base64::Engine;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// The inverse of [`base64url`].
+pub(crate) fn to_base64url(bytes: impl AsRef<[u8]>) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -114,7 +114,7 @@ fn rsa_scheme(algorithm: Algorithm) -> Option<(Padding, MessageDigest)> {
         Algorithm::Rs256 | Algorithm::Ps256 => MessageDigest::sha256(),
         Algorithm::Rs384 | Algorithm::Ps384 => MessageDigest::sha384(),
         Algorithm::Rs512 | Algorithm::Ps512 => MessageDigest::sha512(),
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => return None,
+        _ => return None,
     };
     let is_pss = matches!(algorithm, Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512);
     Some((if is_pss { Padding::PKCS1_PSS } else { Padding::PKCS1 }, digest))
@@ -148,7 +148,7 @@ pub fn ecdsa_to_der(algorithm: Algorithm, signature: &[u8]) -> Option<Vec<u8>> {
             let signature = p384::ecdsa::Signature::from_slice(signature).ok()?;
             Some(signature.to_der().as_bytes().to_vec())
         }
-        Family::Rsa | Family::Ed25519 => None,
+        Family::Rsa | Family::Ed25519 | Family::Hmac => None,
     }
 }
 

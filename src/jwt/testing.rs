@@ -45,6 +45,7 @@ impl TestKey {
             Family::P256 => Pair::P256(Rc::new(ES256KeyPair::generate())),
             Family::P384 => Pair::P384(Rc::new(ES384KeyPair::generate())),
             Family::Ed25519 => Pair::Ed25519(Rc::new(Ed25519KeyPair::generate())),
+            Family::Hmac => unreachable!("a shared key is no pair"),
         };
         Self { algorithm, pair }
     }

@@ -1,4 +1,4 @@
-use super::{Algorithm, Claims, Rejection, Verifier, base64url};
+use super::{Algorithm, Claims, Rejection, SymmetricKey, Verifier, base64url};
 use crate::json::Json;
 
 /// The largest token that is read.
@@ -37,10 +37,22 @@ impl<'t> Jws<'t> {
     }
 
     fn check<V: Verifier>(&self, algorithm: Algorithm, key: &V::Key, verifier: &V) -> Result<(), Rejection> {
+        self.check_by(algorithm, |message, signature| verifier.verify(algorithm, key, message, signature))
+    }
+
+    fn check_shared(&self, algorithm: Algorithm, key: &SymmetricKey) -> Result<(), Rejection> {
+        self.check_by(algorithm, |message, code| key.verify(algorithm, message, code))
+    }
+
+    fn check_by(
+        &self,
+        algorithm: Algorithm,
+        is_good: impl FnOnce(&[u8], &[u8]) -> bool,
+    ) -> Result<(), Rejection> {
         if Algorithm::from_name(&self.header.algorithm) != Some(algorithm) {
             return Err(Rejection::AlgorithmNotAllowed);
         }
-        match verifier.verify(algorithm, key, self.signing_input.as_bytes(), &self.signature) {
+        match is_good(self.signing_input.as_bytes(), &self.signature) {
             true => Ok(()),
             false => Err(Rejection::SignatureInvalid),
         }
@@ -95,6 +107,20 @@ pub fn verify_jws<V: Verifier>(
     Ok(jws.payload)
 }
 
+/// The same with a key that is shared.
+///
+/// # Errors
+/// The reason why it does not verify.
+pub fn verify_jws_with_shared_key(
+    text: &str,
+    algorithm: Algorithm,
+    key: &SymmetricKey,
+) -> Result<Vec<u8>, Rejection> {
+    let jws = Jws::parse(text)?;
+    jws.check_shared(algorithm, key)?;
+    Ok(jws.payload)
+}
+
 /// A token that is well formed. Its claims are what somebody wrote, not yet what an issuer signed.
 pub struct UnverifiedToken<'t> {
     jws: Jws<'t>,
@@ -143,6 +169,20 @@ impl<'t> UnverifiedToken<'t> {
         verifier: &V,
     ) -> Result<VerifiedToken, Rejection> {
         self.jws.check(algorithm, key, verifier)?;
+        Ok(VerifiedToken { claims: self.claims })
+    }
+
+    /// Checks the code of HMAC with a key that issuer and verifier share. `algorithm` is one that the key was made
+    /// for, and the header must agree.
+    ///
+    /// # Errors
+    /// [`Rejection::AlgorithmNotAllowed`] or [`Rejection::SignatureInvalid`]
+    pub fn verify_with_shared_key(
+        self,
+        algorithm: Algorithm,
+        key: &SymmetricKey,
+    ) -> Result<VerifiedToken, Rejection> {
+        self.jws.check_shared(algorithm, key)?;
         Ok(VerifiedToken { claims: self.claims })
     }
 }

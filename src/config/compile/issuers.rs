@@ -7,7 +7,7 @@ use super::Compiler;
 use crate::calls::Url;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
-use crate::jwt::Algorithm;
+use crate::jwt::{Algorithm, Family};
 use crate::keys::{Definition, ExpectedIssuer, Issuer, Source};
 
 impl Compiler {
@@ -132,7 +132,9 @@ impl Compiler {
         }
         let mut algorithms = Vec::new();
         for (index, name) in names.iter().enumerate() {
-            let Some(algorithm) = Algorithm::from_name(name) else {
+            // HMAC has no place where keys are public.
+            let known = Algorithm::from_name(name).filter(|algorithm| algorithm.family() != Family::Hmac);
+            let Some(algorithm) = known else {
                 let expected = Algorithm::ALL.iter().map(|known| known.name().to_owned()).collect();
                 return self
                     .fault(&path.item(index), FaultKind::UnknownWord { word: name.clone(), expected });
