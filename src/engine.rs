@@ -124,6 +124,11 @@ fn operation<'h, 'c>(
     Ok((index, operation, method, operation.matcher.path.parameters(&target.path)))
 }
 
+/// The index of the operation that a request matches, for those who explain a decision.
+pub fn matched(configuration: &Configuration, head: &RequestHead<'_>) -> Option<usize> {
+    operation(configuration, head).ok().map(|(index, ..)| index)
+}
+
 /// Looks at a waiting request again.
 pub fn wake<V: Verifier>(pending: Pending, state: &mut State<V>, stream: StreamId, now: Now) -> Step {
     go_on(pending, state, stream, now)

@@ -2,6 +2,7 @@
 
 mod check;
 mod document;
+mod explain;
 mod import;
 
 use std::process::ExitCode;
@@ -24,6 +25,11 @@ enum Command {
         after_help = "Examples:\n  gatepass check gatepass.yaml\n  gatepass check --format json envoy/*.yaml"
     )]
     Check(check::Check),
+    /// Explain what becomes of a request, check by check, and what to do about a refusal
+    #[command(
+        after_help = "Examples:\n  gatepass explain --config gatepass.yaml --path /protected < token.txt\n  gatepass explain --config gatepass.yaml --path /orders/1 --method DELETE --token-file token.txt --jwks keys.json"
+    )]
+    Explain(explain::Explain),
     /// Turn policies of API Management into a configuration, and into parts of Envoy's
     #[command(
         after_help = "Examples:\n  gatepass import /protected=protected-api.xml --named-values named-values.yaml > gatepass.yaml\n  gatepass import policy.xml --operation 'get-order=GET /orders/{id}'"
@@ -49,6 +55,12 @@ pub(crate) enum Outcome {
     Bad,
 }
 
+/// Reads `NAME=VALUE`.
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 pub(crate) fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
@@ -68,6 +80,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> std::io::Result<Outcome> {
     match command {
         Command::Check(check) => return check::run(check),
+        Command::Explain(explain) => return explain::run(explain),
         Command::Import(import) => return import::run(import),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "gatepass", &mut std::io::stdout());

@@ -14,6 +14,7 @@ use gatepass::environment::Environment;
 use crate::document::{self, Node, Value};
 use crate::{Outcome, counted};
 use find::Found;
+pub(crate) use find::find;
 use finding::{Finding, Severity, Source};
 
 #[derive(Args)]
@@ -23,16 +24,11 @@ pub(crate) struct Check {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// An environment variable of the machine where Envoy will run; those of this one are taken as well
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = crate::variable)]
     environment: Vec<(String, String)>,
     /// How findings are written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,7 +109,7 @@ fn look(text: &str, environment: &Environment, summary: &mut Summary) -> Vec<Fin
     let mut findings = Vec::new();
     let before = summary.configurations;
     for document in &documents {
-        for found in find::find(document) {
+        for found in find(document) {
             summary.configurations += 1;
             findings.extend(faults(&found, environment));
             findings.extend(surroundings::look(document, &found));
