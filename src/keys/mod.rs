@@ -162,3 +162,6 @@ impl<V: Verifier> Keys<V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

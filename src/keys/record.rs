@@ -295,6 +295,12 @@ impl<V: Verifier> Record<V> {
         }
     }
 
+    /// Unknown `kid`s that are kept.
+    #[cfg(test)]
+    pub(super) fn unknown_key_ids(&self) -> usize {
+        self.unknown.len() + self.sought.len() + self.asked.len()
+    }
+
     /// The call under way will not be answered: it is due again.
     pub(super) fn lost(&mut self) {
         self.sought.append(&mut self.asked);
