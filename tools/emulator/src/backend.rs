@@ -2,23 +2,30 @@
 //!
 //! Every path and method is answered with 200 and JSON. If `Authorization` holds a JWT, the body
 //! has the members of API Management's `Jwt` object, else `"token": null`. Nothing is validated:
-//! that is what stands in front of it. The member `request` is the request as it arrived.
+//! that is what stands in front of it. The member `request` is the request as it arrived. What it
+//! is told to refuse it refuses when it has read the body.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
     body::{Body, BodyDataStream},
-    extract::Request,
-    http::header::AUTHORIZATION,
+    extract::{Request, State},
+    http::{
+        HeaderValue, StatusCode,
+        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
+use ring::digest;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    Challenge,
     decoded::Decoded,
-    log::{redacted_headers, redacted_path},
+    keys::{hex, sha256_hex},
+    log::{bearer, redacted_headers, redacted_path},
     shared::Shared,
 };
 
@@ -27,8 +34,16 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new().fallback(echo)
 }
 
-async fn echo(request: Request) -> Response {
+async fn echo(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
+    let (length, sha256) = read(body).await;
+    if let Some(&number) = head.extensions.get() {
+        shared.log.note_body(number, length, sha256);
+    }
+    let token = bearer(&head.headers).map(|token| sha256_hex(token.as_bytes()));
+    if let Some(challenge) = shared.challenges.next(token.as_deref()) {
+        return refuse(&challenge);
+    }
     let decoded = head
         .headers
         .get(AUTHORIZATION)
@@ -51,18 +66,29 @@ async fn echo(request: Request) -> Response {
             "method": head.method.as_str(),
             "path": redacted_path(&head.uri),
             "headers": headers,
-            "body_bytes": length(body).await,
+            "body_bytes": length,
         }),
     );
     ([("x-echo", "backend")], Json(answer)).into_response()
 }
 
-/// Reads the body to its end, keeping nothing of it.
-async fn length(body: Body) -> u64 {
-    let mut length = 0;
+fn refuse(challenge: &Challenge) -> Response {
+    let status = StatusCode::from_u16(challenge.status).unwrap_or(StatusCode::UNAUTHORIZED);
+    let mut response = (status, "the backend refuses this token").into_response();
+    let value = challenge.www_authenticate.as_deref().and_then(|value| HeaderValue::from_str(value).ok());
+    if let Some(value) = value {
+        response.headers_mut().insert(WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+/// Reads the body to its end, keeping nothing of it but its length and its SHA-256.
+async fn read(body: Body) -> (u64, String) {
+    let (mut length, mut hash) = (0, digest::Context::new(&digest::SHA256));
     let mut pieces: BodyDataStream = body.into_data_stream();
     while let Some(Ok(piece)) = pieces.next().await {
         length += piece.len() as u64;
+        hash.update(&piece);
     }
-    length
+    (length, hex(hash.finish().as_ref()))
 }

@@ -13,6 +13,13 @@
 //! | `PUT /token-lifetime` | `{"seconds": 86400}`: the lifetime of IMDS's tokens |
 //! | `PUT /client-token-lifetime` | the same for the token endpoints' tokens |
 //! | `POST /identity-header/rotate` | another `IDENTITY_HEADER`; `GET /directory` shows it |
+//! | `PUT /vault/secrets/{name}` | a [`VaultSecret`], or a newer version of it; answers the version's id |
+//! | `DELETE /vault/secrets/{name}` | removes it |
+//! | `PUT /vault/readers/{client_id}`, `DELETE` | who may read the vault |
+//! | `POST /refusals` | a list of [`Challenge`]s, one for each of the backend's next requests |
+//! | `PUT /refusals/{token_sha256}` | a [`Challenge`] for every request with that token |
+//! | `DELETE /refusals` | takes back both |
+//! | `PUT /workflow-policy` | a [`WorkflowPolicy`] |
 //! | `POST /tokens` | makes the token that a [`TokenSpec`] describes; answers its text |
 
 use std::{sync::Arc, time::Duration};
@@ -27,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Endpoint, Fault, LoggedRequest, Rotation, TokenSpec,
+    Challenge, Endpoint, Fault, LoggedRequest, Rotation, TokenSpec, VaultSecret, WorkflowPolicy,
     directory::{APPLICATIONS, CONTOSO_API, MANAGED_IDENTITIES, TENANT},
     shared::Shared,
 };
@@ -43,6 +50,11 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/token-lifetime", put(set_token_lifetime))
         .route("/client-token-lifetime", put(set_client_token_lifetime))
         .route("/identity-header/rotate", post(rotate_identity_header))
+        .route("/vault/secrets/{name}", put(set_secret).delete(delete_secret))
+        .route("/vault/readers/{client_id}", put(allow_vault).delete(forbid_vault))
+        .route("/refusals", post(refuse_next).delete(clear_refusals))
+        .route("/refusals/{token}", put(refuse_token))
+        .route("/workflow-policy", put(set_workflow_policy))
         .route("/tokens", post(issue))
 }
 
@@ -166,6 +178,53 @@ async fn set_client_token_lifetime(
 
 async fn rotate_identity_header(State(shared): Control) -> StatusCode {
     shared.rotate_identity_header();
+    StatusCode::NO_CONTENT
+}
+
+async fn set_secret(
+    State(shared): Control,
+    Path(name): Path<String>,
+    Json(secret): Json<VaultSecret>,
+) -> String {
+    shared.vault.set(&name, secret)
+}
+
+async fn delete_secret(State(shared): Control, Path(name): Path<String>) -> StatusCode {
+    shared.vault.delete(&name);
+    StatusCode::NO_CONTENT
+}
+
+async fn allow_vault(State(shared): Control, Path(client_id): Path<String>) -> StatusCode {
+    shared.vault.allow(&client_id, true);
+    StatusCode::NO_CONTENT
+}
+
+async fn forbid_vault(State(shared): Control, Path(client_id): Path<String>) -> StatusCode {
+    shared.vault.allow(&client_id, false);
+    StatusCode::NO_CONTENT
+}
+
+async fn refuse_next(State(shared): Control, Json(challenges): Json<Vec<Challenge>>) -> StatusCode {
+    shared.challenges.script(challenges);
+    StatusCode::NO_CONTENT
+}
+
+async fn refuse_token(
+    State(shared): Control,
+    Path(token): Path<String>,
+    Json(challenge): Json<Challenge>,
+) -> StatusCode {
+    shared.challenges.refuse(&token, challenge);
+    StatusCode::NO_CONTENT
+}
+
+async fn clear_refusals(State(shared): Control) -> StatusCode {
+    shared.challenges.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn set_workflow_policy(State(shared): Control, Json(policy): Json<WorkflowPolicy>) -> StatusCode {
+    shared.set_workflow_policy(policy);
     StatusCode::NO_CONTENT
 }
 

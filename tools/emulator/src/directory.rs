@@ -50,6 +50,9 @@ pub const CLUSTER_ISSUER: &str = "https://aks.oidc.example/9f4b2c1d/";
 /// The service account that the federated credentials of [`CALLER`] and [`READER`] name.
 pub const SERVICE_ACCOUNT: &str = "system:serviceaccount:gateway:gatepass";
 
+/// The vault's host.
+pub const VAULT_HOST: &str = "contoso.vault.azure.net";
+
 /// The partner's issuer, without a slash at the end.
 pub const PARTNER_ISSUER: &str = "https://idp.partner.example";
 
@@ -120,8 +123,18 @@ pub const RESOURCE_MANAGER: Api = Api {
     assignment_required: false,
 };
 
+/// Power Automate, an API of Microsoft's.
+pub const FLOW_SERVICE: Api = Api {
+    name: "Microsoft Flow Service",
+    client_id: "7df0a125-d3be-4c96-aa54-591f83ff541c",
+    identifier_uri: "https://service.flow.microsoft.com",
+    app_roles: &[],
+    token_version: TokenVersion::V1,
+    assignment_required: false,
+};
+
 /// Every API that tokens can be asked for.
-pub const APIS: [Api; 4] = [CONTOSO_API, LEGACY_API, KEY_VAULT, RESOURCE_MANAGER];
+pub const APIS: [Api; 5] = [CONTOSO_API, LEGACY_API, KEY_VAULT, RESOURCE_MANAGER, FLOW_SERVICE];
 
 impl Api {
     /// The API whose App ID URI or client id this is, with or without a slash at the end.

@@ -14,14 +14,15 @@ use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime, task::JoinError};
 
 use crate::{
-    Algorithm, Endpoint, Fault, KeyError, LoggedRequest, Rotation, TokenSpec, app_service, arc, backend,
-    cloud_shell, cluster, control, customers,
+    Algorithm, Challenge, Endpoint, Fault, KeyError, LoggedRequest, Rotation, TokenSpec, VaultSecret,
+    WorkflowPolicy, app_service, arc, backend, cloud_shell, cluster, control, customers,
     endpoint::{Site, on_arc, on_backend, on_imds, on_login, on_platforms},
-    entra, entra_token, imds, partner, partner_token,
+    entra, entra_token, imds, key_vault, partner, partner_token,
     serve::{Player, by_host},
     service_fabric,
     shared::Shared,
     tls::{Tls, TlsError},
+    workflow,
 };
 
 /// Where the emulator listens and keeps its files. Port 0 is any free port.
@@ -259,6 +260,12 @@ impl Emulator {
         self.shared.log.token_requests()
     }
 
+    /// How many of the requests that [`requests`](Self::requests) gives were for that endpoint.
+    #[must_use]
+    pub fn count(&self, endpoint: Endpoint) -> usize {
+        self.shared.log.count(endpoint)
+    }
+
     /// Forgets the requests seen so far and sets the count of token requests to zero.
     pub fn clear_requests(&self) {
         self.shared.log.clear();
@@ -281,8 +288,46 @@ impl Emulator {
         self.shared.faults.clear(None);
     }
 
-    /// Sets the lifetime of IMDS's tokens from now on, in whole seconds; the default is 24 h. What
-    /// IMDS has cached is forgotten.
+    /// Puts a secret into the vault, or a newer version of it, and returns the version's id.
+    pub fn set_secret(&self, name: &str, secret: VaultSecret) -> String {
+        self.shared.vault.set(name, secret)
+    }
+
+    /// Removes a secret from the vault, with all its versions.
+    pub fn delete_secret(&self, name: &str) {
+        self.shared.vault.delete(name);
+    }
+
+    /// Lets a client (by its client id) read the vault's secrets, or not. At the start the
+    /// gateway's identity and the caller application may.
+    pub fn allow_vault(&self, client_id: &str, allowed: bool) {
+        self.shared.vault.allow(client_id, allowed);
+    }
+
+    /// The backend refuses the next requests so, one each, in order.
+    pub fn refuse_next(&self, challenges: Vec<Challenge>) {
+        self.shared.challenges.script(challenges);
+    }
+
+    /// The backend refuses every request with the token of that SHA-256
+    /// ([`LoggedRequest::token_sha256`]).
+    pub fn refuse_token(&self, token_sha256: &str, challenge: Challenge) {
+        self.shared.challenges.refuse(token_sha256, challenge);
+    }
+
+    /// Takes back every refusal of the backend.
+    pub fn clear_refusals(&self) {
+        self.shared.challenges.clear();
+    }
+
+    /// Sets who may call the workflow, `POST
+    /// /workflows/9a1c3f5e/triggers/manual/paths/invoke` on the backend's port.
+    pub fn set_workflow_policy(&self, policy: WorkflowPolicy) {
+        self.shared.set_workflow_policy(policy);
+    }
+
+    /// Sets the lifetime of managed identities' tokens from now on, in whole seconds; the default
+    /// is 24 h. What is cached of them is forgotten.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
         self.shared.set_token_lifetime(lifetime);
     }
@@ -371,6 +416,7 @@ async fn listen(shared: Arc<Shared>, options: Options, ca: PathBuf) -> Result<Ad
             (Site::B2c, routes(customers::b2c())),
             (Site::ExternalId, routes(customers::external_id())),
             (Site::Cluster, routes(cluster::router())),
+            (Site::KeyVault, routes(key_vault::router())),
         ],
     );
     tokio::spawn(player(on_imds, routes(imds::router())).run(imds, None));
@@ -378,7 +424,10 @@ async fn listen(shared: Arc<Shared>, options: Options, ca: PathBuf) -> Result<Ad
     tokio::spawn(player(on_platforms, platform_routes).run(platforms, None));
     tokio::spawn(player(on_arc, routes(arc::router())).run(arc_listener, None));
     tokio::spawn(player(on_login, login_routes).run(login, Some(tls.login)));
-    tokio::spawn(player(on_backend, routes(backend::router())).run(backend, Some(tls.backend)));
+    tokio::spawn(
+        player(on_backend, routes(backend::router().merge(workflow::router())))
+            .run(backend, Some(tls.backend)),
+    );
     tokio::spawn(axum::serve(control, routes(control::router())).into_future());
     Ok(Addresses {
         imds: imds_address,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::directory::{B2C_HOST, CLUSTER_HOST, EXTERNAL_ID_HOST};
+use crate::directory::{B2C_HOST, CLUSTER_HOST, EXTERNAL_ID_HOST, VAULT_HOST};
 
 /// What a request was for, as far as faults and the log are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,7 +42,11 @@ pub enum Endpoint {
     PartnerJwks,
     /// The partner's token endpoint.
     PartnerToken,
-    /// Anything on the backend port.
+    /// Anything on the vault's host.
+    KeyVault,
+    /// The secured workflow, on the backend port.
+    Workflow,
+    /// Anything else on the backend port.
     Backend,
     /// A path of the login host that plays nothing; its normal answer is 404.
     Other,
@@ -63,6 +67,9 @@ pub(crate) const AZURE_ML_PATH: &str = "/azureml/token";
 
 /// Cloud Shell's path for tokens.
 pub(crate) const CLOUD_SHELL_PATH: &str = "/cloudshell/oauth2/token";
+
+/// The path that triggers the workflow.
+pub(crate) const WORKFLOW_PATH: &str = "/workflows/9a1c3f5e/triggers/manual/paths/invoke";
 
 /// IMDS's path for tokens, which Arc and Service Fabric have too.
 pub(crate) const IMDS_TOKEN_PATH: &str = "/metadata/identity/oauth2/token";
@@ -90,6 +97,8 @@ pub(crate) enum Site {
     ExternalId,
     /// The cluster's service-account issuer.
     Cluster,
+    /// The vault.
+    KeyVault,
 }
 
 impl Site {
@@ -103,6 +112,7 @@ impl Site {
             B2C_HOST => Self::B2c,
             EXTERNAL_ID_HOST => Self::ExternalId,
             CLUSTER_HOST => Self::Cluster,
+            VAULT_HOST => Self::KeyVault,
             _ => Self::Login,
         }
     }
@@ -130,8 +140,8 @@ pub(crate) fn on_arc(_host: &str, _path: &str) -> Endpoint {
 }
 
 /// What a request to the backend's port is for.
-pub(crate) fn on_backend(_host: &str, _path: &str) -> Endpoint {
-    Endpoint::Backend
+pub(crate) fn on_backend(_host: &str, path: &str) -> Endpoint {
+    if path == WORKFLOW_PATH { Endpoint::Workflow } else { Endpoint::Backend }
 }
 
 /// What a request to the login host's port is for.
@@ -140,6 +150,7 @@ pub(crate) fn on_login(host: &str, path: &str) -> Endpoint {
     let keys = path.ends_with("/discovery/v2.0/keys");
     match Site::of(host) {
         Site::Login => login(path),
+        Site::KeyVault => Endpoint::KeyVault,
         Site::B2c | Site::ExternalId if discovery => Endpoint::CustomerDiscovery,
         Site::B2c | Site::ExternalId if keys => Endpoint::CustomerJwks,
         Site::Cluster if discovery => Endpoint::ClusterDiscovery,
@@ -195,12 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn hosts_tell_the_customers_tenant_and_the_cluster_from_the_login_host() {
+    fn hosts_tell_others_from_the_login_host() {
         let path = "/t/v2.0/.well-known/openid-configuration";
         for (host, endpoint) in [
             ("contosocustomers.b2clogin.com", Endpoint::CustomerDiscovery),
             ("Contosocustomers.CIAMlogin.com:10443", Endpoint::CustomerDiscovery),
             ("aks.oidc.example:1", Endpoint::ClusterDiscovery),
+            ("contoso.vault.azure.net", Endpoint::KeyVault),
             ("127.0.0.1:10443", Endpoint::Discovery),
             ("[::1]:10443", Endpoint::Discovery),
         ] {

@@ -278,8 +278,12 @@ pub(crate) fn random_guid() -> String {
 
 /// The SHA-256 of `text` in lower-case hexadecimal.
 pub(crate) fn sha256_hex(text: &[u8]) -> String {
-    let hash = digest::digest(&digest::SHA256, text);
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest::digest(&digest::SHA256, text).as_ref())
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A failure of one of the libraries, in its words.

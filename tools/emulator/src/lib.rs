@@ -21,6 +21,8 @@
 //! | `imds`, `app_service`, `arc`, `service_fabric`, `cloud_shell` | the managed-identity endpoints |
 //! | `entra`, `customers`, `cluster`, `partner`, `backend` | one player each: routes, no sockets |
 //! | `challenge_files`, `token_cache` | what the managed-identity endpoints keep |
+//! | `key_vault`, `vault`, `workflow`, `workflow_policy`, `bearer` | APIs of Microsoft's that check tokens |
+//! | `challenge` | what the backend refuses tokens with |
 //! | `faults` | answers that are late, broken, or not given at all |
 //! | `log`, `decoded` | what was asked, without the secrets; tokens taken apart |
 //! | [`control`] | the same knobs over HTTP |
@@ -30,6 +32,8 @@ mod app_service;
 mod arc;
 mod assertion;
 mod backend;
+mod bearer;
+mod challenge;
 mod challenge_files;
 mod clock;
 mod cloud_shell;
@@ -47,6 +51,7 @@ mod entra_token;
 mod faults;
 mod imds;
 mod json;
+mod key_vault;
 mod keys;
 mod log;
 mod managed_identity;
@@ -61,7 +66,11 @@ mod tls;
 mod token;
 mod token_cache;
 mod token_request;
+mod vault;
+mod workflow;
+mod workflow_policy;
 
+pub use challenge::Challenge;
 pub use clock::DateShape;
 pub use emulator::{Emulator, Options, StartError};
 pub use endpoint::Endpoint;
@@ -70,3 +79,5 @@ pub use keys::KeyError;
 pub use log::{LoggedAssertion, LoggedRequest};
 pub use tls::TlsError;
 pub use token::{Algorithm, Issuer, Rotation, SigningKey, TokenSpec};
+pub use vault::VaultSecret;
+pub use workflow_policy::WorkflowPolicy;

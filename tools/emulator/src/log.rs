@@ -36,10 +36,17 @@ pub struct LoggedRequest {
     /// The client assertion of the form, taken apart and not verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assertion: Option<LoggedAssertion>,
-    /// The claims of the bearer token, not verified. Only for the backend.
+    /// How many bytes the body had, once it has been read. Only for the backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes: Option<u64>,
+    /// The SHA-256 of the body, in lower-case hexadecimal. Only for the backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_sha256: Option<String>,
+    /// The claims of the bearer token, not verified. Only for the backend, the
+    /// vault and the workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<Map<String, Value>>,
-    /// The SHA-256 of the bearer token, in lower-case hexadecimal. Only for the backend.
+    /// The SHA-256 of the bearer token, in lower-case hexadecimal; where `claims` are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_sha256: Option<String>,
     /// The status of the answer; none while there is none, and for ever after a hang or a close.
@@ -69,6 +76,10 @@ impl LoggedRequest {
     }
 }
 
+/// The number of a request in the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogNumber(pub(crate) usize);
+
 /// Everything seen since the start or the last clearing.
 #[derive(Debug)]
 pub(crate) struct RequestLog {
@@ -92,7 +103,7 @@ impl RequestLog {
 
     /// Notes a request whose head has been read; the answer is `finish`.
     pub(crate) fn begin(&self, endpoint: Endpoint, method: &Method, uri: &Uri, headers: &HeaderMap) -> usize {
-        let bearer = bearer(headers).filter(|_| endpoint == Endpoint::Backend);
+        let bearer = bearer(headers).filter(|_| shows_tokens(endpoint));
         let request = LoggedRequest {
             endpoint,
             at_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -101,6 +112,8 @@ impl RequestLog {
             headers: redacted_headers(uri, headers),
             form: Vec::new(),
             assertion: None,
+            body_bytes: None,
+            body_sha256: None,
             claims: bearer.and_then(Decoded::from_authorization).map(|token| token.claims),
             token_sha256: bearer.map(|token| sha256_hex(token.as_bytes())),
             status: None,
@@ -127,6 +140,19 @@ impl RequestLog {
             request.assertion =
                 assertion.map(|Decoded { header, claims }| LoggedAssertion { header, claims });
         });
+    }
+
+    /// Notes the body that a request has brought, if it is still in the log.
+    pub(crate) fn note_body(&self, LogNumber(number): LogNumber, bytes: u64, sha256: String) {
+        self.change(number, |request| {
+            request.body_bytes = Some(bytes);
+            request.body_sha256 = Some(sha256);
+        });
+    }
+
+    /// How many of the requests in the log were for that endpoint.
+    pub(crate) fn count(&self, endpoint: Endpoint) -> usize {
+        self.lock().requests.iter().filter(|request| request.endpoint == endpoint).count()
     }
 
     /// Notes the status that a request was answered with, if it is still in the log.
@@ -201,6 +227,11 @@ pub(crate) fn redacted_path(uri: &Uri) -> String {
 
 /// How many requests are kept; the oldest go first.
 const LIMIT: usize = 20_000;
+
+/// Whether tokens that come there are shown taken apart.
+fn shows_tokens(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Backend | Endpoint::KeyVault | Endpoint::Workflow)
+}
 
 /// The bearer token (RFC 6750 section 2.1).
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -64,7 +64,7 @@ Examples:
 Endpoints that faults can be set for:
   imds, app-service, azure-ml, cloud-shell, workload-proxy, arc, service-fabric, discovery, jwks, token,
   customer-discovery, customer-jwks, cluster-discovery, cluster-jwks, partner-discovery, partner-jwks,
-  partner-token, backend, other";
+  partner-token, key-vault, workflow, backend, other";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -28,7 +28,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tower::{ServiceExt, service_fn};
 
-use crate::{Action, Endpoint, Fault, endpoint::Site, json::replace, shared::Shared};
+use crate::{Action, Endpoint, Fault, endpoint::Site, json::replace, log::LogNumber, shared::Shared};
 
 /// A player behind one port.
 #[derive(Clone)]
@@ -81,6 +81,7 @@ impl Player {
         let log = &self.shared.log;
         let number = log.begin(endpoint, request.method(), request.uri(), request.headers());
         let mut request = request.map(Body::new);
+        request.extensions_mut().insert(LogNumber(number));
         if endpoint.takes_forms() {
             let (head, body) = request.into_parts();
             let form = to_bytes(body, FORM_LIMIT).await.unwrap_or_default();

@@ -13,8 +13,9 @@ use axum::http::HeaderValue;
 use serde_json::Value;
 
 use crate::{
-    Rotation, TokenSpec,
+    Rotation, TokenSpec, WorkflowPolicy,
     assertion::UsedAssertions,
+    challenge::Challenges,
     challenge_files::ChallengeFiles,
     clock,
     directory::{APPLICATIONS, CALLER},
@@ -24,6 +25,7 @@ use crate::{
     mint::{Subject, mint},
     signing::{Keys, generate_successors},
     token_cache::TokenCache,
+    vault::Vault,
 };
 
 /// What the listeners and the knobs share.
@@ -37,6 +39,11 @@ pub(crate) struct Shared {
     pub(crate) identity_tokens: TokenCache,
     /// The challenges of Azure Arc's agent.
     pub(crate) arc: ChallengeFiles,
+    /// The secrets of the vault.
+    pub(crate) vault: Vault,
+    /// What the backend refuses.
+    pub(crate) challenges: Challenges,
+    workflow_policy: RwLock<WorkflowPolicy>,
     identity_header: RwLock<String>,
     keys: RwLock<Keys>,
     /// The assertions that clients have shown.
@@ -54,6 +61,9 @@ impl Shared {
             faults: FaultBook::default(),
             identity_tokens: TokenCache::default(),
             arc: ChallengeFiles::new(arc_tokens),
+            vault: Vault::new(),
+            challenges: Challenges::default(),
+            workflow_policy: RwLock::default(),
             identity_header: RwLock::new(random_text(16)),
             keys: RwLock::new(Keys::generate()?),
             used_assertions: UsedAssertions::default(),
@@ -106,6 +116,16 @@ impl Shared {
     /// Makes another one; the old one is refused from now on.
     pub(crate) fn rotate_identity_header(&self) {
         *self.identity_header.write().unwrap_or_else(PoisonError::into_inner) = random_text(16);
+    }
+
+    /// Who may call the workflow.
+    pub(crate) fn workflow_policy(&self) -> WorkflowPolicy {
+        self.workflow_policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets it.
+    pub(crate) fn set_workflow_policy(&self, policy: WorkflowPolicy) {
+        *self.workflow_policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
     }
 
     /// The secret of an application.

@@ -14,16 +14,17 @@ use tokio_rustls::rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
-use crate::directory::{B2C_HOST, CLUSTER_HOST, EXTERNAL_ID_HOST};
+use crate::directory::{B2C_HOST, CLUSTER_HOST, EXTERNAL_ID_HOST, VAULT_HOST};
 
 /// The names in the login host's certificate.
-pub(crate) const LOGIN_NAMES: [&str; 8] = [
+pub(crate) const LOGIN_NAMES: [&str; 9] = [
     "login.microsoftonline.com",
     "login.windows.net",
     "idp.partner.example",
     B2C_HOST,
     EXTERNAL_ID_HOST,
     CLUSTER_HOST,
+    VAULT_HOST,
     "localhost",
     "127.0.0.1",
 ];

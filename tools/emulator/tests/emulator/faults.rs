@@ -2,9 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use gatepass_emulator::{Action, Endpoint, Fault, TokenSpec, directory::TENANT};
+use gatepass_emulator::{
+    Action, Endpoint, Fault, TokenSpec,
+    directory::{B2C_HOST, CLUSTER_HOST, TENANT, VAULT_HOST},
+};
 
 use crate::support::{Running, json, start};
+
+const IMDS_PATH: &str = "/metadata/identity/oauth2/token";
 
 #[tokio::test]
 async fn scripted_answers_come_once_each_and_in_order() {
@@ -57,6 +62,9 @@ async fn a_fault_strikes_only_its_endpoint() {
         (Endpoint::Jwks, format!("/{TENANT}/discovery/v2.0/keys")),
         (Endpoint::Jwks, format!("/{TENANT}/discovery/keys")),
         (Endpoint::Token, format!("/{TENANT}/oauth2/v2.0/token")),
+        (Endpoint::Token, format!("/{TENANT}/oauth2/token")),
+        (Endpoint::PartnerToken, "/token".to_owned()),
+        (Endpoint::ServiceFabric, IMDS_PATH.to_owned()),
         (Endpoint::PartnerDiscovery, "/.well-known/openid-configuration".to_owned()),
         (Endpoint::PartnerJwks, "/jwks".to_owned()),
         (Endpoint::Other, "/nothing/here".to_owned()),
@@ -73,6 +81,34 @@ async fn a_fault_strikes_only_its_endpoint() {
     emulator.set_default_fault(Endpoint::Backend, Some(Fault::status(418)));
     let answer = emulator.client().get(emulator.backend_url("/")).send().await.unwrap();
     assert_eq!(answer.status(), 418);
+}
+
+#[tokio::test]
+async fn every_platform_has_faults_of_its_own() {
+    let emulator = start().await;
+    let platforms = emulator.platforms();
+    let urls = [
+        (Endpoint::AppService, format!("http://{platforms}/msi/token")),
+        (Endpoint::AzureMl, format!("http://{platforms}/azureml/token")),
+        (Endpoint::CloudShell, format!("http://{platforms}/cloudshell/oauth2/token")),
+        (Endpoint::WorkloadProxy, format!("http://{platforms}{IMDS_PATH}")),
+        (Endpoint::Arc, format!("http://{}{IMDS_PATH}", emulator.arc())),
+        (Endpoint::KeyVault, emulator.url(VAULT_HOST, "/secrets/a")),
+        (Endpoint::CustomerDiscovery, emulator.url(B2C_HOST, "/t/p/v2.0/.well-known/openid-configuration")),
+        (Endpoint::CustomerJwks, emulator.url(B2C_HOST, "/t/p/discovery/v2.0/keys")),
+        (Endpoint::ClusterDiscovery, emulator.url(CLUSTER_HOST, "/.well-known/openid-configuration")),
+        (Endpoint::ClusterJwks, emulator.url(CLUSTER_HOST, "/openid/v1/jwks")),
+        (Endpoint::Workflow, emulator.backend_url("/workflows/9a1c3f5e/triggers/manual/paths/invoke")),
+    ];
+    for (struck, _) in &urls {
+        emulator.script(*struck, vec![Fault::throttled(None)]);
+    }
+    for (endpoint, url) in &urls {
+        let answer = emulator.client().post(url).send().await.unwrap();
+        assert_eq!(answer.status(), 429, "{endpoint:?}");
+        assert_eq!(answer.text().await.unwrap(), "Too Many Requests");
+        assert_eq!(emulator.count(*endpoint), 1);
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatepass_emulator::{
     Emulator, Options,
-    directory::{B2C_HOST, CLUSTER_HOST, EXTERNAL_ID_HOST},
+    directory::{B2C_HOST, CLUSTER_HOST, EXTERNAL_ID_HOST, VAULT_HOST},
 };
 use jwt_simple::prelude::*;
 use reqwest::{RequestBuilder, Response};
@@ -46,12 +46,13 @@ pub(crate) async fn start() -> Running {
 }
 
 /// The names that lead to this machine.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "login.microsoftonline.com",
     "idp.partner.example",
     B2C_HOST,
     EXTERNAL_ID_HOST,
     CLUSTER_HOST,
+    VAULT_HOST,
     "backend.contoso.example",
 ];
 
