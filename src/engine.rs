@@ -2,6 +2,8 @@
 
 mod attach;
 mod caller;
+mod credentials;
+mod disclosure;
 mod edits;
 mod head;
 
@@ -24,7 +26,8 @@ pub use head::RequestHead;
 
 use attach::{Original, Patience, attach, originals, stripped};
 use caller::{Request, admit};
-use head::{Credentials, credentials};
+use credentials::{Credentials, credentials};
+use disclosure::{disclose, remove, strip};
 
 /// What happens to a request next.
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub struct Pending {
     caller: Caller,
     /// What becomes of the caller's headers that the operation's attachments want to write.
     originals: Vec<Original>,
+    /// What was decided on the head of the request.
+    edits: Edits,
     deadline: Monotonic,
     /// Whether it has been counted.
     counted: bool,
@@ -90,12 +95,17 @@ pub fn start<V: Verifier>(
     match operation(configuration, head) {
         Err(reason) => refuse(&configuration.on_failure, asked, state, reason),
         Ok((index, operation, method, parameters)) => {
+            let (credentials, edits) = match look(configuration, operation, head) {
+                Ok(looked) => looked,
+                Err(reason) => return refuse(&operation.on_failure, asked, state, reason),
+            };
             let pending = Pending {
                 configuration: Rc::clone(configuration),
                 operation: index,
                 method: method.to_owned(),
                 parameters,
-                caller: Caller::Unknown(credentials(head)),
+                caller: Caller::Unknown(credentials),
+                edits,
                 originals: originals(operation, head),
                 deadline: now.monotonic.after(configuration.wait),
                 counted: false,
@@ -127,6 +137,26 @@ fn operation<'h, 'c>(
 /// The index of the operation that a request matches, for those who explain a decision.
 pub fn matched(configuration: &Configuration, head: &RequestHead<'_>) -> Option<usize> {
     operation(configuration, head).ok().map(|(index, ..)| index)
+}
+
+/// What an operation wants to see of a request, and what it wants away.
+fn look(
+    configuration: &Configuration,
+    operation: &Operation,
+    head: &RequestHead<'_>,
+) -> Result<(Credentials, Edits), Reason> {
+    let validate = match &operation.inbound {
+        Inbound::Anonymous => None,
+        Inbound::Validate(validate) => Some(validate),
+    };
+    let mut edits = Edits::default();
+    strip(&configuration.gateway_headers, operation, head, &mut edits)?;
+    let credentials = match validate {
+        Some(validate) => credentials(&validate.handling, head, &mut edits),
+        None => Credentials::None,
+    };
+    remove(&operation.headers.remove, head, &mut edits);
+    Ok((credentials, edits))
 }
 
 /// Looks at a waiting request again.
@@ -236,7 +266,16 @@ fn advance<V: Verifier>(
     if let (Inbound::Validate(validate), Some(token)) = (&operation.inbound, token) {
         token.claims().check_time(&validate.time, now.wall).map_err(rejected)?;
     }
-    attach(permit, operation, &pending.originals, state, patience, now)
+    let attached = attach(permit, operation, &pending.originals, state, patience, now)?;
+    let mut edits = std::mem::take(&mut pending.edits);
+    for (name, value) in &operation.headers.set {
+        edits.set(name.clone(), value.clone());
+    }
+    if let (Inbound::Validate(validate), Some(token)) = (&operation.inbound, token) {
+        disclose(&validate.handling.disclosure, token.claims(), &mut edits, &mut state.counters);
+    }
+    edits.extend(attached);
+    Ok(edits)
 }
 
 const fn rejected(rejection: Rejection) -> Halt {

@@ -18,6 +18,8 @@ pub enum Counter {
     Refused(&'static str),
     /// A request began to wait for keys or a token.
     Waited,
+    /// A claim that a header or filter state was to have could not be written without ambiguity.
+    ClaimOmitted,
     /// A token was remembered, so that its signature was not checked again.
     Remembered,
     /// A call for keys was sent.
@@ -53,6 +55,7 @@ impl Counter {
             Self::Forwarded => ("requests.forwarded", None),
             Self::Refused(code) => ("requests.refused", Some(code)),
             Self::Waited => ("requests.waited", None),
+            Self::ClaimOmitted => ("claims.omitted", None),
             Self::Remembered => ("verdicts.remembered", None),
             Self::KeysRequested => ("keys.requested", None),
             Self::KeysFetched => ("keys.fetched", None),

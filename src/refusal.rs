@@ -27,13 +27,17 @@ pub enum Reason {
     #[error("{0}")]
     PathAmbiguous(AmbiguousPath),
     /// There is no token.
-    #[error("there is no `Authorization` header")]
+    #[error(
+        "there is no token where `validate.token` says that it stands (`Authorization`, if nothing is said)"
+    )]
     TokenMissing,
     /// There is a credential of another scheme.
-    #[error("the `Authorization` header is not `Bearer` and one token")]
+    #[error(
+        "the header is not one token behind the scheme that `validate.token` asks for (`Bearer`, if nothing is said)"
+    )]
     SchemeNotAllowed,
     /// There are several.
-    #[error("there is more than one `Authorization` header")]
+    #[error("there is more than one token: in its place, or in `Authorization` beside it")]
     TokenMultiple,
     /// The token is not good.
     #[error("{0}")]

@@ -68,7 +68,7 @@ impl RequiredClaim {
     }
 
     fn check(&self, parameters: &Parameters, claims: &Claims) -> Result<(), Denied> {
-        let claim = match (self.find(claims), &self.condition) {
+        let claim = match (find(&self.path, claims), &self.condition) {
             (None, Condition::Not(_)) => return Ok(()),
             (None, _) => return Err(Denied::ClaimMissing),
             (Some(claim), _) => claim,
@@ -86,13 +86,6 @@ impl RequiredClaim {
         if holds { Ok(()) } else { Err(Denied::ClaimNotAllowed) }
     }
 
-    /// The claim; `null` is none.
-    fn find<'c>(&self, claims: &'c Claims) -> Option<&'c Json> {
-        let (name, inner) = self.path.split_first()?;
-        let claim = inner.iter().try_fold(claims.get(name)?, |outer, name| outer.as_object()?.get(name))?;
-        Some(claim).filter(|claim| **claim != Json::Null)
-    }
-
     fn values<'c>(&self, claim: &'c Json) -> Vec<Cow<'c, str>> {
         match (claim, &self.separator) {
             (Json::String(text), Some(separator)) => {
@@ -104,7 +97,14 @@ impl RequiredClaim {
     }
 }
 
-fn scalar(value: &Json) -> Option<Cow<'_, str>> {
+/// The claim at `path`; `null` is none.
+pub(super) fn find<'c>(path: &[String], claims: &'c Claims) -> Option<&'c Json> {
+    let (name, inner) = path.split_first()?;
+    let claim = inner.iter().try_fold(claims.get(name)?, |outer, name| outer.as_object()?.get(name))?;
+    Some(claim).filter(|claim| **claim != Json::Null)
+}
+
+pub(super) fn scalar(value: &Json) -> Option<Cow<'_, str>> {
     match value {
         Json::String(text) => Some(Cow::Borrowed(text)),
         Json::Number(number) => Some(Cow::Owned(number.to_string())),

@@ -2,6 +2,7 @@
 
 mod callers;
 mod canonical;
+mod claim_value;
 mod claims;
 mod index;
 mod matcher;
@@ -9,6 +10,7 @@ mod path;
 
 pub use callers::{ApplicationIds, CallerRules, ClientApplications, ClientClaims, Permit, TokenType};
 pub use canonical::{Ambiguities, AmbiguousPath, CanonicalPath};
+pub use claim_value::{Ambiguous, ClaimEncoding, ClaimValue};
 pub use claims::{Condition, Denied, RequiredClaim, Requirement};
 pub use index::Index;
 pub use matcher::{BadHost, HostPattern, Matcher, Target};

@@ -3,9 +3,11 @@
 mod attachment;
 mod compile;
 mod fault;
+mod headers;
 mod operations;
 mod protobuf;
 mod raw;
+mod token;
 mod tree;
 mod values;
 
@@ -25,7 +27,9 @@ use values::Values;
 
 pub use attachment::{Attachment, Credential, Existing, OnError};
 pub use fault::{Fault, FaultKind, Path, Segment};
+pub use headers::{Disclosure, GatewayHeaders, HeaderRules};
 pub use operations::Operations;
+pub use token::{InboundToken, Scheme, TokenHandling, TokenPlace};
 
 /// A valid configuration.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub struct Configuration {
     pub issuers: Vec<Rc<keys::Issuer>>,
     /// Every secret that is defined.
     pub secrets: Vec<Rc<secrets::Definition>>,
+    /// Headers that requests do not bring in, whatever the operation.
+    pub gateway_headers: GatewayHeaders,
     /// How refusals look where no operation is found.
     pub on_failure: OnFailure,
     /// How long a request waits at the most.
@@ -57,6 +63,8 @@ pub struct Operation {
     pub attachments: Vec<Attachment>,
     /// How its refusals look.
     pub on_failure: OnFailure,
+    /// Headers that it writes or takes away.
+    pub headers: HeaderRules,
 }
 
 /// What an operation asks of the caller.
@@ -75,6 +83,8 @@ pub struct Validate {
     pub any_of: Vec<Alternative>,
     /// How the token's time is looked at.
     pub time: TimeRules,
+    /// Where the token stands, and what becomes of it.
+    pub handling: TokenHandling,
 }
 
 /// An issuer, and what is asked of its tokens. Nothing of it holds for another issuer's.

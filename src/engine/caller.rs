@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::head::Credentials;
+use super::credentials::Credentials;
 use super::{Halt, rejected};
 use crate::access::{Parameters, Permit};
 use crate::calls::Purpose;

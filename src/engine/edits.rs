@@ -61,6 +61,16 @@ impl Edits {
         self.destinations.iter().all(|list| list.iter().any(|name| name.as_bytes() == cluster))
     }
 
+    /// Makes the changes of `later` too, where they differ in place of these.
+    pub fn extend(&mut self, later: Self) {
+        self.path = later.path.or_else(|| self.path.take());
+        for (name, value) in later.headers {
+            self.change(name, value);
+        }
+        self.filter_state.extend(later.filter_state);
+        self.destinations.extend(later.destinations);
+    }
+
     fn change(&mut self, name: HeaderName, value: Option<HeaderValue>) {
         match self.headers.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value,

@@ -1,8 +1,4 @@
-//! The head of a request, and the credentials in it.
-
-use crate::jwt::Rejection;
-use crate::refusal::Reason;
-use crate::secret::SecretString;
+//! The head of a request.
 
 /// The head of a request: its headers in order, as bytes, repeated ones repeated.
 pub struct RequestHead<'h> {
@@ -31,33 +27,11 @@ impl<'h> RequestHead<'h> {
         self.first(":method") == b"OPTIONS" && has("origin") && has("access-control-request-method")
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &'h [u8]> {
+        self.headers.iter().map(|(name, _)| *name)
+    }
+
     pub(super) fn first(&self, name: &str) -> &'h [u8] {
         self.all(name).next().unwrap_or_default()
-    }
-}
-
-/// What a caller shows.
-pub(super) enum Credentials {
-    None,
-    Token(SecretString),
-    /// Not acceptable, whatever the operation says about tokens.
-    Unacceptable(Reason),
-}
-
-/// Reads `Authorization`: `Bearer`, one or more spaces, a token (RFC 6750, section 2.1).
-pub(super) fn credentials(head: &RequestHead<'_>) -> Credentials {
-    let mut values = head.all("authorization");
-    let Some(value) = values.next() else { return Credentials::None };
-    if values.next().is_some() {
-        return Credentials::Unacceptable(Reason::TokenMultiple);
-    }
-    let Ok(value) = std::str::from_utf8(value) else {
-        return Credentials::Unacceptable(Reason::Token(Rejection::Malformed));
-    };
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Credentials::Token(SecretString::new(token.trim_start_matches(' ').to_owned()))
-        }
-        _ => Credentials::Unacceptable(Reason::SchemeNotAllowed),
     }
 }

@@ -1,4 +1,5 @@
 mod attach;
+mod request;
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -148,6 +149,14 @@ impl World {
     /// A request from beginning to end: `forwarded` with what is set, or the status and reason of the refusal.
     fn request(&mut self, method: &str, path: &str, authorization: &[&[u8]]) -> String {
         let step = self.start(method, path, authorization);
+        self.finish(step)
+    }
+
+    /// A GET with these headers, from beginning to end.
+    fn request_with(&mut self, path: &str, others: &[(&str, &str)]) -> String {
+        let mut headers: Vec<(&[u8], &[u8])> = vec![(b":method", b"GET"), (b":path", path.as_bytes())];
+        headers.extend(others.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        let step = self.start_with(&headers);
         self.finish(step)
     }
 

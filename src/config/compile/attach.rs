@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use http::HeaderName;
 use http::header::AUTHORIZATION;
 
 use super::Compiler;
@@ -22,14 +21,9 @@ impl Compiler {
             return self.fault(path, FaultKind::Empty("leave it out where nothing is attached"));
         }
         let mut attachments = Vec::new();
-        let mut written = Vec::new();
         for (index, raw) in raw.into_iter().enumerate() {
             let path = path.item(index);
-            let attachment = self.attachment(&path, raw);
-            if let Some(attachment) = &attachment {
-                self.written_once(&path, attachment, &mut written);
-            }
-            attachments.push(attachment);
+            attachments.push(self.attachment(&path, raw));
         }
         attachments.into_iter().collect()
     }
@@ -37,7 +31,7 @@ impl Compiler {
     fn attachment(&mut self, path: &Path, raw: raw::Attach) -> Option<Attachment> {
         let credential = self.credential(path, &raw);
         let header = match (&raw.header, &raw.secret) {
-            (Some(text), _) => self.header(&path.member("header"), text),
+            (Some(text), _) => self.header_name(&path.member("header"), text),
             (None, None) => Some(AUTHORIZATION),
             (None, Some(_)) => self.fault(path, FaultKind::MissingField("header".to_owned())),
         };
@@ -47,7 +41,7 @@ impl Compiler {
             raw::Existing::Overwrite => Some(Existing::Overwrite),
             raw::Existing::Keep => Some(Existing::Keep),
             raw::Existing::MoveTo(text) => {
-                self.header(&path.member("existing").member("move_to"), &text).map(Existing::MoveTo)
+                self.header_name(&path.member("existing").member("move_to"), &text).map(Existing::MoveTo)
             }
         };
         let on_error = match raw.on_error.unwrap_or_default() {
@@ -112,21 +106,6 @@ impl Compiler {
                 let why = "only printable ASCII can stand in a header, and no space at its beginning";
                 self.fault(path, FaultKind::Invalid(why))
             }
-        }
-    }
-
-    /// Two writers of one header: one of them would be lost.
-    fn written_once(&mut self, path: &Path, attachment: &Attachment, written: &mut Vec<HeaderName>) {
-        let target = match &attachment.existing {
-            Existing::MoveTo(target) => Some((path.member("existing").member("move_to"), target)),
-            Existing::Overwrite | Existing::Keep => None,
-        };
-        for (path, header) in [(path.member("header"), &attachment.header)].into_iter().chain(target) {
-            if written.contains(header) {
-                let why = "something else of this operation's `attach` goes into the same header; give each its own";
-                self.fault::<()>(&path, FaultKind::Invalid(why));
-            }
-            written.push(header.clone());
         }
     }
 }

@@ -5,12 +5,14 @@
 mod attach;
 mod claims;
 mod entra;
+mod headers;
 mod identities;
 mod issuer_keys;
 mod issuers;
 mod on_failure;
 mod operations;
 mod secrets;
+mod token;
 mod validate;
 mod values;
 
@@ -107,8 +109,10 @@ impl Compiler {
             self.on_failure(&root.member("on_failure"), &defaults.on_failure, &raw::OnFailure::default());
         let wait = self.wait(&root.member("wait"), raw.wait.as_deref());
         let operations = self.operations(&root.member("operations"), raw.operations, &defaults);
+        let operations = operations?;
         Some(Configuration {
-            operations: operations?,
+            gateway_headers: headers::gateway_headers(&operations),
+            operations,
             issuers: self.issuers.values().flatten().cloned().collect(),
             secrets: std::mem::take(&mut self.all_secrets),
             on_failure: on_failure?,

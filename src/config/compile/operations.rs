@@ -35,6 +35,7 @@ impl Compiler {
                     self.fault::<()>(&path.member("match"), FaultKind::Shadowed { by });
                 }
                 index.push(number, &operation.matcher);
+                self.written_once(&path, operation);
             }
             operations.push(operation);
         }
@@ -70,12 +71,14 @@ impl Compiler {
             }
         };
         let attachments = self.attachments(&path.member("attach"), raw.attach);
+        let headers = self.header_rules(&path.member("headers"), raw.headers);
         let own = raw.on_failure.unwrap_or_default();
         let on_failure = self.on_failure(&path.member("on_failure"), &own, &defaults.on_failure);
         Some(Operation {
             matcher: matcher?,
             inbound: inbound?,
             attachments: attachments?,
+            headers: headers?,
             on_failure: on_failure?,
         })
     }

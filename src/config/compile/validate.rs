@@ -32,6 +32,7 @@ impl Compiler {
             self.check_additions(&path, alternative.roles.as_ref(), alternative.required_claims.as_deref());
             self.alternative(&path, alternative);
         }
+        self.check_token(path, raw);
         let path = path.member("clock_skew");
         let skew = self.duration(&path, raw.clock_skew.as_deref(), Duration::ZERO);
         if skew.is_some_and(|skew| skew > MAX_CLOCK_SKEW) {
@@ -81,6 +82,7 @@ impl Compiler {
         let mut silent = self.silent();
         let skew = own.clock_skew.as_deref().or(defaults.clock_skew.as_deref());
         let skew = silent.duration(path, skew, Duration::ZERO);
+        let handling = self.token_handling(path, own, defaults);
         let common = silent.required(path, [defaults.additions(), own.additions()]);
         // What an entry of `any_of` lacks was told where it stands.
         let any_of = match self.alternatives(path, own, defaults)? {
@@ -100,6 +102,7 @@ impl Compiler {
                 clock_skew: skew?,
                 require_expiration: own.require_expiration.or(defaults.require_expiration).unwrap_or(true),
             },
+            handling: handling?,
         })
     }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
-
 use super::Compiler;
 use crate::calls::Url;
 use crate::config::fault::{FaultKind, Path};
@@ -39,30 +37,7 @@ impl Compiler {
         }
         Some(text)
     }
-
-    /// The name of a header that may be written: none that Envoy or the connection needs.
-    pub(super) fn header(&mut self, path: &Path, text: &str) -> Option<HeaderName> {
-        let why = "not a header that can be written: letters, digits and `-`, and none of those that frame or route the \
-                   request (`host`, `content-length`, `connection`, …)";
-        let name = HeaderName::from_bytes(text.as_bytes()).ok();
-        let name = name.filter(|name| !FRAMING.contains(&name.as_str()));
-        name.or_else(|| self.fault(path, FaultKind::Invalid(why)))
-    }
 }
-
-/// Headers that frame or route a request (RFC 9110, sections 7.2 and 7.6.1; RFC 9112, section 6).
-const FRAMING: [&str; 10] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
 
 /// A whole number with `ms`, `s`, `m` or `h`.
 fn duration(text: &str) -> Option<Duration> {

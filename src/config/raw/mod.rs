@@ -5,11 +5,13 @@
 
 mod attach;
 mod claims;
+mod headers;
 mod identities;
 mod issuers;
 mod on_failure;
 mod operations;
 mod secrets;
+mod token;
 mod validate;
 mod values;
 mod words;
@@ -22,11 +24,13 @@ use serde::de::{self, Deserializer, Visitor};
 
 pub(super) use attach::{Attach, Existing, OnError};
 pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
+pub(super) use headers::{ClaimEncoding, ClaimToFilterState, ClaimToHeader, Headers};
 pub(super) use identities::{Identity, ManagedIdentitySource};
 pub(super) use issuers::{Cloud, Entra, Issuer, Jwks, Version};
 pub(super) use on_failure::{Body, OnFailure};
 pub(super) use operations::{Ambiguity, Match, Operation};
 pub(super) use secrets::{KeyVaultSecret, Secret, SecretFile, SecretPosition};
+pub(super) use token::{InboundToken, Scheme, TokenPlace};
 pub(super) use validate::{Alternative, TokenType, Validate};
 pub(super) use values::Value;
 pub(super) use words::Words;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Attach, OnFailure, Validate};
+use super::{Attach, Headers, OnFailure, Validate};
 
 /// One operation.
 #[derive(Debug, Deserialize)]
@@ -21,6 +21,8 @@ pub(in crate::config) struct Operation {
     pub attach: Option<Vec<Attach>>,
     /// How its refusals look; each field given here replaces that of the whole configuration.
     pub on_failure: Option<OnFailure>,
+    /// Headers that it writes or takes away.
+    pub headers: Option<Headers>,
 }
 
 /// Which requests an operation is.

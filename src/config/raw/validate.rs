@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{RequiredClaim, Roles, Words};
+use super::{ClaimToFilterState, ClaimToHeader, InboundToken, RequiredClaim, Roles, TokenPlace, Words};
 
 /// How inbound tokens are checked: by one issuer (`issuer` and the fields behind it), or by one of several
 /// (`any_of`).
@@ -35,6 +35,15 @@ pub(in crate::config) struct Validate {
     pub clock_skew: Option<String>,
     /// Whether a token must have an end. Default true.
     pub require_expiration: Option<bool>,
+    /// Where the token stands; no other place is looked at, and where a bearer token stands in `Authorization` beside
+    /// it, the request is refused. Default `{header: Authorization, scheme: Bearer}`.
+    pub token: Option<TokenPlace>,
+    /// What becomes of the token. Default `forward`, as in API Management; from a WebSocket subprotocol, `remove`.
+    pub inbound_token: Option<InboundToken>,
+    /// Claims that the backend reads in headers.
+    pub claims_to_headers: Option<Vec<ClaimToHeader>>,
+    /// Claims in Envoy's filter state.
+    pub claims_to_filter_state: Option<Vec<ClaimToFilterState>>,
 }
 
 /// One of several issuers, and what is asked of its tokens alone. `roles` and `required_claims` add to those beside

@@ -1,0 +1,228 @@
+//! The caller's token: found in its place, and taken out of it.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::{AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL};
+use http::{HeaderName, HeaderValue};
+
+use super::{Edits, RequestHead};
+use crate::config::{InboundToken, Scheme, TokenHandling, TokenPlace};
+use crate::jwt::{MAX_TOKEN_BYTES, Rejection};
+use crate::refusal::Reason;
+use crate::secret::SecretString;
+
+/// How much may stand beside a token that is taken out of a query, a cookie or a list: a request that waits keeps it.
+const MAX_REST_BYTES: usize = 16 * 1024;
+
+/// What a caller shows.
+pub(super) enum Credentials {
+    None,
+    Token(SecretString),
+    /// Not acceptable, whatever the operation says about tokens.
+    Unacceptable(Reason),
+}
+
+/// A token as it stands in a request, and the change that takes it away.
+struct Found {
+    token: Vec<u8>,
+    taken: Taken,
+}
+
+/// What is left where the token stood.
+enum Taken {
+    Header(HeaderName, Option<HeaderValue>),
+    Path(HeaderValue),
+}
+
+/// Reads the token that an operation wants to see. Into `edits` goes what becomes of it when the request goes on.
+pub(super) fn credentials(
+    handling: &TokenHandling,
+    head: &RequestHead<'_>,
+    edits: &mut Edits,
+) -> Credentials {
+    match read(handling, head, edits) {
+        Ok(Some(token)) => Credentials::Token(token),
+        Ok(None) => Credentials::None,
+        Err(reason) => Credentials::Unacceptable(reason),
+    }
+}
+
+fn read(
+    handling: &TokenHandling,
+    head: &RequestHead<'_>,
+    edits: &mut Edits,
+) -> Result<Option<SecretString>, Reason> {
+    let found = match &handling.place {
+        TokenPlace::Header { name, scheme } => in_header(head, name, *scheme),
+        TokenPlace::Query(name) => in_query(head, name),
+        TokenPlace::Cookie(name) => in_list(head, COOKIE, ';', |item| in_cookie(item, name)),
+        TokenPlace::WebSocketProtocol(prefix) => {
+            in_list(head, SEC_WEBSOCKET_PROTOCOL, ',', |item| in_protocol(item, prefix))
+        }
+    };
+    let Some(Found { token, taken }) = found? else { return Ok(None) };
+    if shows_another(&handling.place, head) {
+        return Err(Reason::TokenMultiple);
+    }
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Reason::Token(Rejection::TooLarge));
+    }
+    let token = String::from_utf8(token).map_err(|_| Reason::Token(Rejection::Malformed))?;
+    hand_on(&handling.inbound, &token, taken, edits)?;
+    Ok(Some(SecretString::new(token)))
+}
+
+/// A request shows one token in one way (RFC 6750, section 2): with another one in `Authorization`, the backend could
+/// believe that, which nobody has checked.
+fn shows_another(place: &TokenPlace, head: &RequestHead<'_>) -> bool {
+    let is_there = place.is_header(AUTHORIZATION.as_str().as_bytes());
+    !is_there && head.all(AUTHORIZATION.as_str()).any(|value| after_bearer(value).is_some())
+}
+
+/// Makes the changes that `inbound` wants.
+fn hand_on(inbound: &InboundToken, token: &str, taken: Taken, edits: &mut Edits) -> Result<(), Reason> {
+    if *inbound == InboundToken::Forward {
+        return Ok(());
+    }
+    match taken {
+        Taken::Path(path) if path.len() <= MAX_REST_BYTES => edits.set_path(path),
+        Taken::Header(name, Some(rest)) if rest.len() <= MAX_REST_BYTES => edits.set(name, rest),
+        Taken::Header(name, None) => edits.remove(name),
+        Taken::Path(_) | Taken::Header(_, Some(_)) => return Err(Reason::Token(Rejection::TooLarge)),
+    }
+    if let InboundToken::MoveTo(name) = inbound {
+        let value = match *name == AUTHORIZATION {
+            true => HeaderValue::try_from(format!("Bearer {token}")),
+            false => HeaderValue::from_str(token),
+        };
+        edits.set(name.clone(), value.map_err(|_| Reason::Token(Rejection::Malformed))?);
+    }
+    Ok(())
+}
+
+/// What stands behind `Bearer` and one or more spaces (RFC 6750, section 2.1).
+fn after_bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked("bearer ".len())?;
+    let spaces = token.iter().take_while(|byte| **byte == b' ').count();
+    token.get(spaces..).filter(|_| scheme.eq_ignore_ascii_case(b"bearer "))
+}
+
+fn in_header(head: &RequestHead<'_>, name: &HeaderName, scheme: Scheme) -> Result<Option<Found>, Reason> {
+    let mut values = head.all(name.as_str());
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Reason::TokenMultiple);
+    }
+    let token = match (after_bearer(value), scheme) {
+        (Some(token), Scheme::Bearer | Scheme::Optional) => token,
+        // A token holds no space; what does is a scheme with its credentials.
+        (None, Scheme::Optional | Scheme::None) if !value.contains(&b' ') => value,
+        _ => return Err(Reason::SchemeNotAllowed),
+    };
+    Ok(Some(Found { token: token.to_vec(), taken: Taken::Header(name.clone(), None) }))
+}
+
+/// The query parameter `name`, in whatever spelling a backend may read as that name. `;` divides parameters too, as
+/// there are backends that split there.
+fn in_query(head: &RequestHead<'_>, name: &str) -> Result<Option<Found>, Reason> {
+    let whole = head.first(":path");
+    let Some(mark) = whole.iter().position(|byte| *byte == b'?') else { return Ok(None) };
+    let (path, query) = whole.split_at(mark);
+    let is_divider = |byte: u8| matches!(byte, b'&' | b';');
+    let item = only_item(query.get(1..).unwrap_or_default(), is_divider, |item| {
+        let (key, value) = item.split_at(item.iter().position(|byte| *byte == b'=').unwrap_or(item.len()));
+        let is_ours = decode(key).is_some_and(|key| key.eq_ignore_ascii_case(name.as_bytes()));
+        is_ours.then(|| decode(value.get(1..).unwrap_or_default()))
+    })?;
+    let Some((token, rest)) = item else { return Ok(None) };
+    let divider: &[u8] = if rest.is_empty() { b"" } else { b"?" };
+    let path = HeaderValue::from_bytes(&[path, divider, &rest].concat());
+    Ok(Some(Found {
+        token: token.ok_or(Reason::Token(Rejection::Malformed))?,
+        taken: Taken::Path(path.map_err(|_| Reason::Token(Rejection::Malformed))?),
+    }))
+}
+
+/// Percent-decoding (RFC 3986, section 2.1); none where a `%` has not two hexadecimal digits behind it.
+fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, behind)) = rest.split_first() {
+        let (byte, behind) = match (byte, behind) {
+            (b'%', [high, low, behind @ ..]) => (hexadecimal(*high)? << 4 | hexadecimal(*low)?, behind),
+            (b'%', _) => return None,
+            (byte, behind) => (*byte, behind),
+        };
+        decoded.push(byte);
+        rest = behind;
+    }
+    Some(decoded)
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// The only item of a header with a list, which may be in several lines, that `token_of` finds a token in.
+fn in_list(
+    head: &RequestHead<'_>,
+    header: HeaderName,
+    divider: char,
+    token_of: impl Fn(&[u8]) -> Option<Option<Vec<u8>>>,
+) -> Result<Option<Found>, Reason> {
+    let mut lines = head.all(header.as_str());
+    let Some(first) = lines.next() else { return Ok(None) };
+    let list = lines.fold(Cow::Borrowed(first), |list, line| {
+        Cow::Owned([&list, format!("{divider} ").as_bytes(), line].concat())
+    });
+    let Some((token, rest)) = only_item(&list, |byte| char::from(byte) == divider, token_of)? else {
+        return Ok(None);
+    };
+    let rest = match rest.trim_ascii() {
+        [] => None,
+        rest => Some(HeaderValue::from_bytes(rest).map_err(|_| Reason::Token(Rejection::Malformed))?),
+    };
+    let token = token.ok_or(Reason::Token(Rejection::Malformed))?;
+    Ok(Some(Found { token, taken: Taken::Header(header, rest) }))
+}
+
+/// `name=value` (RFC 6265, section 5.4).
+fn in_cookie(item: &[u8], name: &str) -> Option<Option<Vec<u8>>> {
+    let (key, value) = item.split_at(item.iter().position(|byte| *byte == b'=')?);
+    let is_ours = key.trim_ascii() == name.as_bytes();
+    is_ours.then(|| Some(value.get(1..).unwrap_or_default().trim_ascii().to_vec()))
+}
+
+fn in_protocol(item: &[u8], prefix: &str) -> Option<Option<Vec<u8>>> {
+    item.trim_ascii().strip_prefix(prefix.as_bytes()).map(|encoded| URL_SAFE_NO_PAD.decode(encoded).ok())
+}
+
+/// The item of a list in which `token_of` finds something, and the list without it, otherwise byte for byte as it
+/// was. Two such items are one too many.
+fn only_item<T>(
+    list: &[u8],
+    is_divider: impl Fn(u8) -> bool,
+    token_of: impl Fn(&[u8]) -> Option<T>,
+) -> Result<Option<(T, Vec<u8>)>, Reason> {
+    let mut found = None;
+    let mut before = 0_usize;
+    for item in list.split(|byte| is_divider(*byte)) {
+        let end = before.saturating_add(item.len());
+        if let Some(token) = token_of(item)
+            && found.replace((token, before, end)).is_some()
+        {
+            return Err(Reason::TokenMultiple);
+        }
+        before = end.saturating_add(1);
+    }
+    let Some((token, start, end)) = found else { return Ok(None) };
+    // With it goes the divider behind it, or that before the last.
+    let (start, end) = match end < list.len() {
+        true => (start, end.saturating_add(1)),
+        false => (start.saturating_sub(1), end),
+    };
+    let (before, behind) = (list.get(..start).unwrap_or_default(), list.get(end..).unwrap_or_default());
+    Ok(Some((token, [before, behind].concat())))
+}
