@@ -32,7 +32,7 @@ pub struct Case {
     /// The good request that is changed; the same unchanged is the control.
     #[serde(default = "main")]
     pub base: String,
-    /// `200`, or status and reason code of the refusal.
+    /// `200`, or status and reason code of the refusal; several, with `or` between, where versions of HTTP differ.
     pub expect: String,
     /// The same on the real Envoy, where Envoy itself answers before the filter does.
     pub envoy: Option<String>,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,8 @@ pub struct Corpus {
     pub known: Known,
     /// The keys of this run.
     pub keys: Keys,
+    /// Good tokens that have been made, by base, path and time.
+    pub(crate) good: Mutex<BTreeMap<(String, String, u64), String>>,
 }
 
 /// Cases that do not come out as they should, with the reason, by suite.
@@ -56,7 +59,7 @@ impl Corpus {
         let world: World = read("world.yaml");
         let keys = keys::generate(&world.keys);
         let known = read("known.yaml");
-        Self { families, world, known, keys }
+        Self { families, world, known, keys, good: Mutex::default() }
     }
 
     /// The cases, family by family.

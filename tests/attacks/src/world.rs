@@ -168,7 +168,7 @@ impl Corpus {
     /// The request of a case.
     pub fn request(&self, case: &Case, now: u64) -> Request {
         let base = self.base(case);
-        let good = token::good(&base, &Text::new(&self.keys, now), "a caller");
+        let good = self.cached(&case.base, &base, now);
         let text = || self.text(&base, now, &good);
         let token = token::of_case(case, &base, text(), &good);
         let text = text().with("token", token);
@@ -211,7 +211,14 @@ impl Corpus {
 
     /// The good token of a base.
     pub fn good_token(&self, base: &str, now: u64) -> String {
-        token::good(&self.world.bases[base], &Text::new(&self.keys, now), "a caller")
+        self.cached(base, &self.world.bases[base], now)
+    }
+
+    fn cached(&self, name: &str, base: &Base, now: u64) -> String {
+        let key = (name.to_owned(), base.path.clone(), now);
+        let mut known = self.good.lock().unwrap();
+        let make = || token::good(base, &Text::new(&self.keys, now), "a caller");
+        known.entry(key).or_insert_with(make).clone()
     }
 
     fn text<'a>(&'a self, base: &'a Base, now: u64, good: &str) -> Text<'a> {

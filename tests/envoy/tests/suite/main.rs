@@ -2,6 +2,7 @@
 
 mod answers;
 mod attach;
+mod attacks;
 mod bodies;
 mod bytes;
 mod claims;
