@@ -170,6 +170,12 @@ pub enum FaultKind {
     /// More than one kind where one is wanted, or none.
     #[error("exactly one of {} belongs here", list(.0))]
     NotExactlyOne(Vec<String>),
+    /// A public key that cannot be used.
+    #[error("{0}")]
+    PublicKey(crate::jwt::BadKey),
+    /// A shared key that cannot be used.
+    #[error("{0}")]
+    SharedKey(crate::jwt::BadSymmetricKey),
     /// A value that is missing or not allowed.
     #[error("{0}")]
     Invalid(&'static str),

@@ -475,7 +475,10 @@ fn a_fault_in_an_issuer_or_identity_says_where_it_is() {
             r#"{"discovery": "https://idp/x", "cluster": "c"}"#,
             "issuers.contoso: the field `issuer` is missing",
         ),
-        ("{}", "issuers.contoso: exactly one of `entra`, `discovery`, `jwks_uri`, `jwks` belongs here"),
+        (
+            "{}",
+            "issuers.contoso: exactly one of `entra`, `discovery`, `jwks_uri`, `jwks`, `public_keys`, `symmetric_keys` belongs here",
+        ),
         (
             r#"{"discovery": "https://idp/", "cluster": "c", "algorithms": ["none"]}"#,
             "issuers.contoso.algorithms[0]: unknown word; expected `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, \
@@ -743,7 +746,9 @@ fn no_fault_quotes_a_value() {
         &format!(
             r#""issuers": {{"all": {{"entra": {{"tenant": "common", "tenants": ["{TENANT}"], "cluster": "login",
                 "versions": ["v2"], "app_id": "{TENANT}"}}}},
-              "keys": {{"jwks_uri": "https://idp/k", "issuer": "https://idp", "cluster": "c"}}, "#
+              "keys": {{"jwks_uri": "https://idp/k", "issuer": "https://idp", "cluster": "c"}},
+              "shared": {{"issuer": "https://idp", "algorithms": ["HS256"],
+                "symmetric_keys": [{{"key": {{"inline": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}}, "id": "k"}}]}}, "#
         ),
     );
     let good = good.replace(

@@ -9,10 +9,11 @@ use crate::access::{Parameters, Permit};
 use crate::calls::Purpose;
 use crate::config::{Alternative, Inbound, Validate};
 use crate::fingerprint::Fingerprint;
-use crate::jwt::{Algorithm, Claims, Rejection, UnverifiedToken, VerifiedToken, Verifier};
-use crate::keys::{Definition, Keys, Lookup};
+use crate::jwt::{Algorithm, Claims, Rejection, SymmetricKey, UnverifiedToken, VerifiedToken, Verifier};
+use crate::keys::{Definition, KeySource, Keys, Lookup, SharedKeys};
 use crate::observe::Counter;
 use crate::refusal::Reason;
+use crate::secrets;
 use crate::state::State;
 use crate::time::Now;
 use crate::verdicts::Verdict;
@@ -139,14 +140,44 @@ impl<'t> Presented<'t> {
         now: Now,
     ) -> Result<Rc<VerifiedToken>, Miss> {
         let claims = self.claims().map_err(|rejection| Stage::Issuer.refuse(rejection))?;
-        let definition = alternative.issuer.definition_for(claims);
-        let definition = definition.map_err(|rejection| Stage::Issuer.refuse(rejection))?;
+        let keys = alternative.issuer.keys_for(claims);
+        let keys = keys.map_err(|rejection| Stage::Issuer.refuse(rejection))?;
         if !alternative.audiences.accept(claims.audiences()) {
             return Err(Stage::Audience.refuse(Rejection::AudienceNotAllowed));
         }
-        match &self.verdict {
-            Some(verdict) if verdict.issuer == definition.fingerprint => Ok(Rc::clone(&verdict.token)),
-            _ => self.check_signature(definition, state, now),
+        match (keys, &self.verdict) {
+            (KeySource::Shared(keys), _) => self.check_code(keys, state, now),
+            (KeySource::Public(definition), Some(verdict)) if verdict.issuer == definition.fingerprint => {
+                Ok(Rc::clone(&verdict.token))
+            }
+            (KeySource::Public(definition), _) => self.check_signature(definition, state, now),
+        }
+    }
+
+    /// The token, with nothing proved.
+    fn take(&mut self) -> Result<UnverifiedToken<'t>, Miss> {
+        let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(self.text), Ok);
+        parsed.map_err(|rejection| Stage::Issuer.refuse(rejection))
+    }
+
+    /// Checks the code of a key that is shared. It takes no longer than to remember it, and what was remembered would
+    /// have to be forgotten when the key changes.
+    fn check_code<V: Verifier>(
+        &mut self,
+        keys: &SharedKeys,
+        state: &mut State<V>,
+        now: Now,
+    ) -> Result<Rc<VerifiedToken>, Miss> {
+        let token = self.take()?;
+        match shared_key(&token, keys, state, now) {
+            Ok((algorithm, key)) => token
+                .verify_with_shared_key(algorithm, &key)
+                .map(Rc::new)
+                .map_err(|rejection| Stage::Key.refuse(rejection)),
+            Err(miss) => {
+                self.unverified = Some(token);
+                Err(miss)
+            }
         }
     }
 
@@ -159,8 +190,7 @@ impl<'t> Presented<'t> {
         if let Some((_, rejection)) = self.refuted.iter().find(|(of, _)| *of == definition.fingerprint) {
             return Err(Stage::Key.refuse(*rejection));
         }
-        let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(self.text), Ok);
-        let token = parsed.map_err(|rejection| Stage::Issuer.refuse(rejection))?;
+        let token = self.take()?;
         let State { keys, verifier, slow_checks, .. } = state;
         let (algorithm, key) = match signing_key(&token, definition, keys, verifier, now) {
             Ok((algorithm, _)) if verifier.is_slow(algorithm) && !slow_checks.spend(now.monotonic) => {
@@ -212,6 +242,35 @@ fn signing_key<'k, V: Verifier>(
         Lookup::Wait => Err(wait_for(definition, Stage::Later)),
         Lookup::Unavailable(wait) => Err(unavailable(wait, Stage::Later)),
     }
+}
+
+/// The same among keys that are shared.
+fn shared_key<V: Verifier>(
+    token: &UnverifiedToken<'_>,
+    keys: &SharedKeys,
+    state: &mut State<V>,
+    now: Now,
+) -> Result<(Algorithm, SymmetricKey), Miss> {
+    let algorithm = token.algorithm(&keys.algorithms);
+    let algorithm = algorithm.map_err(|rejection| Stage::Algorithm.refuse(rejection))?;
+    if token.claims().issuer() != Some(keys.issuer.as_str()) {
+        return Err(Stage::Issuer.refuse(Rejection::IssuerNotAllowed));
+    }
+    let Some(secret) = keys.find(token.key_id()) else {
+        return Err(Stage::Key.refuse(Rejection::KeyNotFound));
+    };
+    let halt = match state.secrets.get(secret, now) {
+        secrets::Get::Value(value) => match SymmetricKey::from_base64(value, &[algorithm]) {
+            Ok(key) => return Ok((algorithm, key)),
+            Err(_) => {
+                state.counters.count(Counter::KeysFailed("unusable"));
+                Halt::Refuse(Reason::SecretUnavailable(Duration::ZERO))
+            }
+        },
+        secrets::Get::Wait => Halt::Wait(Purpose::Secret(secret.fingerprint)),
+        secrets::Get::Unavailable(wait) => Halt::Refuse(Reason::SecretUnavailable(wait)),
+    };
+    Err(Miss { stage: Stage::Later, halt })
 }
 
 const fn wait_for(definition: &Definition, stage: Stage) -> Miss {

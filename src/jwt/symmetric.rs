@@ -106,7 +106,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::jwt::testing::{TestKey, encode};
+    use crate::jwt::testing::{TestKey, encode, hmac};
     use crate::jwt::{Rejection, Software, UnverifiedToken, Verifier};
 
     const KEY: &[u8; 64] = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -116,11 +116,7 @@ mod tests {
     }
 
     fn code(algorithm: Algorithm, message: &str) -> Vec<u8> {
-        match algorithm {
-            Algorithm::Hs256 => hmac_sha256::HMAC::mac(message, KEY).to_vec(),
-            Algorithm::Hs384 => hmac_sha512::sha384::HMAC::mac(message, KEY).to_vec(),
-            _ => hmac_sha512::HMAC::mac(message, KEY).to_vec(),
-        }
+        hmac(algorithm, KEY, message)
     }
 
     fn token(algorithm: Algorithm) -> String {

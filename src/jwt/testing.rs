@@ -146,3 +146,18 @@ impl TestKey {
         format!("{signing_input}.{}", encode(self.sign(&signing_input)))
     }
 }
+
+/// The code of HMAC over `message`.
+pub(crate) fn hmac(algorithm: Algorithm, key: &[u8], message: &str) -> Vec<u8> {
+    match algorithm {
+        Algorithm::Hs256 => hmac_sha256::HMAC::mac(message, key).to_vec(),
+        Algorithm::Hs384 => hmac_sha512::sha384::HMAC::mac(message, key).to_vec(),
+        _ => hmac_sha512::HMAC::mac(message, key).to_vec(),
+    }
+}
+
+/// A token of exactly this header and payload, with the code of a shared key.
+pub(crate) fn hmac_token(algorithm: Algorithm, key: &[u8], header: &str, payload: &str) -> String {
+    let signing_input = format!("{}.{}", encode(header), encode(payload));
+    format!("{signing_input}.{}", encode(hmac(algorithm, key, &signing_input)))
+}

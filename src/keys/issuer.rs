@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use super::{Definition, Version};
+use super::{Definition, SharedKeys, Version};
 use crate::guid::is_guid;
 use crate::json::Json;
 use crate::jwt::{Claims, Rejection};
@@ -15,6 +15,17 @@ pub enum Issuer {
     OpenId(Rc<Definition>),
     /// Microsoft Entra ID: one set of keys for each version of tokens, and an issuer for each tenant.
     Entra(Entra),
+    /// An issuer that signs with keys which it shares with us.
+    Shared(SharedKeys),
+}
+
+/// Where the key of a token is to be looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum KeySource<'i> {
+    /// Among public keys.
+    Public(&'i Rc<Definition>),
+    /// Among keys that are shared.
+    Shared(&'i SharedKeys),
 }
 
 /// Tenants of Microsoft Entra ID.
@@ -52,24 +63,26 @@ impl Tenants {
 }
 
 impl Issuer {
-    /// All of its sets of keys.
+    /// All of its sets of public keys.
     pub fn definitions(&self) -> impl Iterator<Item = &Rc<Definition>> {
         let (one, other) = match self {
             Self::OpenId(definition) => (Some(definition), None),
             Self::Entra(Entra { v1, v2, .. }) => (v1.as_ref(), v2.as_ref()),
+            Self::Shared(_) => (None, None),
         };
         one.into_iter().chain(other)
     }
 
-    /// The set of keys that must have signed a token with these claims. Nothing is known yet about what the
+    /// The keys, one of which must have signed a token with these claims. Nothing is known yet about what the
     /// issuer calls itself, so `iss` still has to be compared.
     ///
     /// # Errors
     /// Why it cannot be a token of this issuer.
-    pub fn definition_for(&self, claims: &Claims) -> Result<&Rc<Definition>, Rejection> {
+    pub fn keys_for(&self, claims: &Claims) -> Result<KeySource<'_>, Rejection> {
         match self {
-            Self::OpenId(definition) => Ok(definition),
-            Self::Entra(entra) => entra.definition_for(claims),
+            Self::OpenId(definition) => Ok(KeySource::Public(definition)),
+            Self::Entra(entra) => entra.definition_for(claims).map(KeySource::Public),
+            Self::Shared(keys) => Ok(KeySource::Shared(keys)),
         }
     }
 }

@@ -8,6 +8,7 @@ mod document;
 mod issuer;
 mod issuer_name;
 mod record;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -19,10 +20,11 @@ use crate::jwt::{Algorithm, Verifier};
 use crate::time::Now;
 
 pub use definition::{Definition, Source};
-pub use issuer::{CONSUMERS, Entra, Issuer, Tenants};
+pub use issuer::{CONSUMERS, Entra, Issuer, KeySource, Tenants};
 pub use issuer_name::{ExpectedIssuer, ExpectedTenant, IssuerName, Version};
 pub use record::Lookup;
 use record::Record;
+pub use shared::{SharedKey, SharedKeys};
 
 /// How old keys become before they are fetched again.
 pub const REFRESH: Duration = Duration::from_secs(3_600);

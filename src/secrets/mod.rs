@@ -75,6 +75,16 @@ impl Definition {
     }
 }
 
+impl Definition {
+    /// The value, where it is known before anything is fetched.
+    pub fn fixed(&self) -> Option<&SecretString> {
+        match &*self.origin {
+            Origin::Fixed(value) => Some(value),
+            Origin::File { .. } | Origin::KeyVault(_) => None,
+        }
+    }
+}
+
 impl Origin {
     const fn refresh(&self) -> Duration {
         match self {

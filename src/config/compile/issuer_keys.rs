@@ -4,8 +4,8 @@
 use super::Compiler;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
-use crate::jwt::{Algorithm, Jwk, JwkFault, Software, Verifier, sha256};
-use crate::keys::Source;
+use crate::jwt::{Algorithm, Jwk, JwkFault, PublicJwk, Software, SymmetricKey, Verifier, sha256};
+use crate::keys::{SharedKey, Source};
 
 impl Compiler {
     /// Keys that stand in the configuration, and the algorithms that they may sign with: those that are named, or
@@ -25,8 +25,7 @@ impl Compiler {
                 continue;
             };
             if good.iter().any(|other| other.key_id.is_some() && other.key_id == key.key_id) {
-                let why = "another key has this id, so it does not tell which one is meant";
-                is_good = self.fault::<()>(&path, FaultKind::Invalid(why)).is_some();
+                is_good = self.fault::<()>(&path, FaultKind::Invalid(SAME_ID)).is_some();
             }
             good.push(key);
         }
@@ -52,9 +51,7 @@ impl Compiler {
     /// The keys of a JWK Set (RFC 7517, section 5).
     pub(super) fn jwks(&mut self, path: &Path, jwks: &raw::Jwks) -> Vec<(Path, Option<Jwk>)> {
         let path = path.member("jwks").member("keys");
-        if jwks.keys.is_empty() {
-            self.fault::<()>(&path, FaultKind::Empty("without a key no token is accepted"));
-        }
+        self.some_keys(&path, jwks.keys.len());
         let mut keys = Vec::new();
         for (index, item) in jwks.keys.iter().enumerate() {
             let path = path.item(index);
@@ -64,7 +61,76 @@ impl Compiler {
         }
         keys
     }
+
+    /// Public keys and certificates in PEM.
+    pub(super) fn public_keys(&mut self, path: &Path, raw: &[raw::PublicKey]) -> Vec<(Path, Option<Jwk>)> {
+        let path = path.member("public_keys");
+        self.some_keys(&path, raw.len());
+        let mut keys = Vec::new();
+        for (index, raw) in raw.iter().enumerate() {
+            let path = path.item(index);
+            let key_id = raw.id.clone().map(|id| self.text(&path.member("id"), id));
+            let key = PublicJwk::from_pem(&raw.pem)
+                .or_else(|bad| self.fault(&path.member("pem"), FaultKind::PublicKey(bad)).ok_or(()))
+                .ok()
+                .filter(|key| {
+                    let is_strong = Software.prepare(key).is_ok();
+                    if !is_strong {
+                        let kind = FaultKind::Invalid(why(JwkFault::Unusable));
+                        self.fault::<()>(&path.member("pem"), kind);
+                    }
+                    is_strong
+                });
+            let jwk = key.map(|key| Jwk {
+                key_id: key_id.flatten(),
+                issuer: None,
+                cloud: None,
+                algorithm: None,
+                key,
+            });
+            keys.push((path, jwk));
+        }
+        keys
+    }
+
+    /// Keys that the issuer shares with us. Those that are fetched later are looked at when they are here.
+    pub(super) fn symmetric_keys(
+        &mut self,
+        path: &Path,
+        raw: Vec<raw::SymmetricKey>,
+        algorithms: &[Algorithm],
+    ) -> Option<Vec<SharedKey>> {
+        self.some_keys(path, raw.len())?;
+        let mut keys: Vec<SharedKey> = Vec::new();
+        for (index, raw) in raw.into_iter().enumerate() {
+            let path = path.item(index);
+            let id = match raw.id {
+                Some(id) => Some(self.text(&path.member("id"), id)?),
+                None => None,
+            };
+            if keys.iter().any(|other| other.id.is_some() && other.id == id) {
+                return self.fault(&path, FaultKind::Invalid(SAME_ID));
+            }
+            let path = path.member("key");
+            let secret = self.secret_position(&path, raw.key)?;
+            let bad = secret.fixed().and_then(|key| SymmetricKey::from_base64(key, algorithms).err());
+            if let Some(bad) = bad {
+                return self.fault(&path, FaultKind::SharedKey(bad));
+            }
+            keys.push(SharedKey { id, secret });
+        }
+        Some(keys)
+    }
+
+    fn some_keys(&mut self, path: &Path, count: usize) -> Option<()> {
+        match count {
+            0 => self.fault(path, FaultKind::Empty("without a key no token is accepted")),
+            _ => Some(()),
+        }
+    }
 }
+
+const SAME_ID: &str = "another key has this id, so it does not tell which one is meant";
 
 const fn why(fault: JwkFault) -> &'static str {
     match fault {

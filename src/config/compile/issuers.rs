@@ -7,19 +7,29 @@ use super::Compiler;
 use crate::calls::Url;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
-use crate::jwt::{Algorithm, Family};
-use crate::keys::{Definition, ExpectedIssuer, Issuer, Source};
+use crate::jwt::Algorithm;
+use crate::keys::{Definition, ExpectedIssuer, Issuer, SharedKeys, Source};
 
 impl Compiler {
     pub(super) fn issuer(&mut self, path: &Path, name: &str, mut raw: raw::Issuer) -> Option<Issuer> {
         self.check_issuer_fields(path, &raw)?;
-        let named = raw.algorithms.take();
-        let algorithms = match &named {
-            Some(names) => Some(self.algorithms(&path.member("algorithms"), names)?),
+        let known: &[Algorithm] =
+            if raw.symmetric_keys.is_some() { &Algorithm::HMAC } else { &Algorithm::ALL };
+        let algorithms = match raw.algorithms.take() {
+            Some(names) => Some(self.algorithms(&path.member("algorithms"), &names, known)?),
             None => None,
         };
-        if let Some(jwks) = raw.jwks.take() {
-            let keys = self.jwks(path, &jwks);
+        if let Some(keys) = raw.symmetric_keys.take() {
+            let issuer = self.required_issuer_name(path, raw.issuer);
+            let algorithms = algorithms.unwrap_or_else(|| vec![Algorithm::Hs256]);
+            let keys = self.symmetric_keys(&path.member("symmetric_keys"), keys, &algorithms);
+            return Some(Issuer::Shared(SharedKeys { issuer: issuer?, algorithms, keys: keys? }));
+        }
+        let configured = match (raw.jwks.take(), raw.public_keys.take()) {
+            (Some(jwks), _) => Some(self.jwks(path, &jwks)),
+            (None, keys) => keys.map(|keys| self.public_keys(path, &keys)),
+        };
+        if let Some(keys) = configured {
             let issuer = self.required_issuer_name(path, raw.issuer);
             let (source, algorithms) = self.configured_keys(path, issuer?, keys, algorithms)?;
             return Some(Issuer::OpenId(Rc::new(Definition::new(name, algorithms, source))));
@@ -43,8 +53,11 @@ impl Compiler {
             ("discovery", raw.discovery.is_some()),
             ("jwks_uri", raw.jwks_uri.is_some()),
             ("jwks", raw.jwks.is_some()),
+            ("public_keys", raw.public_keys.is_some()),
+            ("symmetric_keys", raw.symmetric_keys.is_some()),
         ];
-        let [is_entra, _, is_fetched_alone, is_configured] = kinds.map(|(_, is_there)| is_there);
+        let [is_entra, is_discovered, is_fetched_alone, ..] = kinds.map(|(_, is_there)| is_there);
+        let is_configured = !is_entra && !is_discovered && !is_fetched_alone;
         if kinds.iter().filter(|(_, is_there)| *is_there).count() != 1 {
             return self.not_exactly_one(path, &kinds.map(|(name, _)| name));
         }
@@ -126,16 +139,17 @@ impl Compiler {
         Some(hosts)
     }
 
-    fn algorithms(&mut self, path: &Path, names: &[String]) -> Option<Vec<Algorithm>> {
+    /// Algorithms of the `known` ones: HMAC has no place where keys are public, and public keys none where they are
+    /// shared.
+    fn algorithms(&mut self, path: &Path, names: &[String], known: &[Algorithm]) -> Option<Vec<Algorithm>> {
         if names.is_empty() {
             return self.fault(path, FaultKind::Empty("leave it out for what is usual"));
         }
         let mut algorithms = Vec::new();
         for (index, name) in names.iter().enumerate() {
-            // HMAC has no place where keys are public.
-            let known = Algorithm::from_name(name).filter(|algorithm| algorithm.family() != Family::Hmac);
-            let Some(algorithm) = known else {
-                let expected = Algorithm::ALL.iter().map(|known| known.name().to_owned()).collect();
+            let Some(algorithm) = Algorithm::from_name(name).filter(|algorithm| known.contains(algorithm))
+            else {
+                let expected = known.iter().map(|known| known.name().to_owned()).collect();
                 return self
                     .fault(&path.item(index), FaultKind::UnknownWord { word: name.clone(), expected });
             };

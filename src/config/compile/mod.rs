@@ -90,14 +90,14 @@ impl Compiler {
 
     fn configuration(&mut self, raw: raw::Configuration) -> Option<Configuration> {
         let root = Path::root();
+        self.names.secrets = raw.secrets.keys().cloned().collect();
+        self.names.identities = raw.identities.keys().cloned().collect();
+        self.raw = Uncompiled { secrets: raw.secrets, identities: raw.identities };
         for (name, issuer) in raw.issuers {
             let path = root.member("issuers").member(&name);
             let issuer = self.issuer(&path, &name, issuer).map(Rc::new);
             self.issuers.insert(name, issuer);
         }
-        self.names.secrets = raw.secrets.keys().cloned().collect();
-        self.names.identities = raw.identities.keys().cloned().collect();
-        self.raw = Uncompiled { secrets: raw.secrets, identities: raw.identities };
         self.other_identities();
         self.other_secrets();
         let defaults = Defaults {

@@ -14,7 +14,6 @@ const VAULT_REFRESH: Duration = Duration::from_secs(4 * 3_600);
 
 impl Compiler {
     /// The secret in a secret position.
-    #[allow(dead_code)]
     pub(super) fn secret_position(
         &mut self,
         path: &Path,

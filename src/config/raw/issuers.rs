@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Words;
+use super::{SecretPosition, Words};
 use crate::json::Json;
 
 /// One issuer: `entra`, `discovery`, `jwks_uri`, or its keys themselves.
@@ -23,12 +23,18 @@ pub(in crate::config) struct Issuer {
     pub jwks_uri: Option<String>,
     /// A JWK Set that stands here itself, for an issuer that cannot be reached. It needs `issuer`, and no `cluster`.
     pub jwks: Option<Jwks>,
+    /// Public keys in PEM, for an issuer that cannot be reached. They need `issuer`, and no `cluster`.
+    pub public_keys: Option<Vec<PublicKey>>,
+    /// Keys that the issuer shares with us, for HMAC. They need `issuer`, and no `cluster`. Whoever has such a key can
+    /// make tokens with it.
+    pub symmetric_keys: Option<Vec<SymmetricKey>>,
     /// What the issuer calls itself in `iss`, where that is not the beginning of `discovery`.
     pub issuer: Option<String>,
     /// Envoy's cluster for the host of `discovery` or `jwks_uri`.
     pub cluster: Option<String>,
     /// Algorithms that its keys may sign with: RS, PS (each with 256, 384, 512), ES256, ES384, EdDSA (the same as
-    /// Ed25519). Default `[RS256]`; for keys that stand here, all that they fit.
+    /// Ed25519). Default `[RS256]`; for `jwks` and `public_keys`, all that the keys fit. For `symmetric_keys`: HS256,
+    /// HS384, HS512; default `[HS256]`.
     pub algorithms: Option<Vec<String>>,
     /// Further hosts that the discovery document may name, each with its cluster.
     #[serde(default)]
@@ -41,6 +47,26 @@ pub(in crate::config) struct Issuer {
 pub(in crate::config) struct Jwks {
     /// The keys. A key without `kid` is for tokens whose `kid` is no other key's.
     pub keys: Vec<Json>,
+}
+
+/// A public key in PEM.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `pem`")]
+pub(in crate::config) struct PublicKey {
+    /// A certificate, of which only the key counts, or a public key: `CERTIFICATE`, `PUBLIC KEY`, `RSA PUBLIC KEY`.
+    pub pem: String,
+    /// The `kid` of its tokens. Without it, the key is for tokens whose `kid` is no other key's.
+    pub id: Option<String>,
+}
+
+/// A key that the issuer shares with us.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `key`")]
+pub(in crate::config) struct SymmetricKey {
+    /// The key in base64 or base64url: at least 32 bytes for HS256, 48 for HS384, 64 for HS512.
+    pub key: SecretPosition,
+    /// The `kid` of its tokens. Without it, the key is for tokens whose `kid` is no other key's.
+    pub id: Option<String>,
 }
 
 /// Microsoft Entra ID: the issuers of one tenant, or of several.

@@ -26,7 +26,7 @@ pub(super) use attach::{Attach, Existing, OnError};
 pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
 pub(super) use headers::{ClaimEncoding, ClaimToFilterState, ClaimToHeader, Headers};
 pub(super) use identities::{Identity, ManagedIdentitySource};
-pub(super) use issuers::{Cloud, Entra, Issuer, Jwks, Version};
+pub(super) use issuers::{Cloud, Entra, Issuer, Jwks, PublicKey, SymmetricKey, Version};
 pub(super) use on_failure::{Body, OnFailure};
 pub(super) use operations::{Ambiguity, Match, Operation};
 pub(super) use secrets::{KeyVaultSecret, Secret, SecretFile, SecretPosition};

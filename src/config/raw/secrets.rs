@@ -53,7 +53,6 @@ pub(in crate::config) struct KeyVaultSecret {
 
 /// A place where a secret is wanted: `{ref: <name of a secret>}`, or `{inline: <the value itself>}`.
 #[derive(Debug)]
-#[allow(dead_code)]
 pub(in crate::config) enum SecretPosition {
     /// The name of an entry of `secrets`.
     Ref(SecretText),
