@@ -67,6 +67,10 @@ format: rust ## Format the code
 advisories: rust ## Known vulnerabilities in dependencies (reads the RustSec database over the network)
 	deny=$$($(setup)/cargo-tool.sh cargo-deny $(CARGO_DENY_VERSION) cargo-deny --locked) && "$$deny" check advisories
 
+.PHONY: bench-core
+bench-core: rust ## Instructions for a request in the core, against the figures that are checked in (WRITE=--write renews them)
+	cargo run --release --package gatepass-bench -- core $(WRITE)
+
 ##@ Set-up, which the targets above do by themselves
 
 .PHONY: prerequisites rust envoy envoy-oldest
