@@ -17,8 +17,8 @@ use crate::{
     clock::DateShape,
     endpoint::{APP_SERVICE_PATH, AZURE_ML_PATH},
     json::extend,
-    keys::random_guid,
     managed_identity::{Dialect, Problem, Question, Selector},
+    random::random_guid,
     shared::Shared,
 };
 

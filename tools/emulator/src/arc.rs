@@ -19,8 +19,8 @@ use crate::{
     endpoint::IMDS_TOKEN_PATH,
     imds::Refusal,
     json::extend,
-    keys::random_guid,
     managed_identity::{Dialect, Question, Selector},
+    random::random_guid,
     shared::Shared,
 };
 

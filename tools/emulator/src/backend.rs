@@ -24,8 +24,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     Challenge,
     decoded::Decoded,
-    keys::{hex, sha256_hex},
-    log::{bearer, redacted_headers, redacted_path},
+    log::bearer,
+    random::{hex, sha256_hex},
+    redact::{redacted_headers, redacted_path},
     shared::Shared,
 };
 

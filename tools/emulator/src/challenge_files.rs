@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::keys::{random_guid, random_text};
+use crate::random::{random_guid, random_text};
 
 /// The files that have been written for challenges, each good for one answer.
 #[derive(Debug)]

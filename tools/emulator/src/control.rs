@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Challenge, Endpoint, Fault, LoggedRequest, Rotation, TokenSpec, VaultSecret, WorkflowPolicy,
-    directory::{APPLICATIONS, CONTOSO_API, MANAGED_IDENTITIES, TENANT},
+    directory::{APIS, APPLICATIONS, Api, CONTOSO_API, MANAGED_IDENTITIES, TENANT},
     shared::Shared,
 };
 
@@ -103,18 +103,24 @@ async fn directory(State(shared): Control) -> Json<Value> {
             })
         })
         .collect();
+    let apis: Vec<_> = APIS.iter().map(api).collect();
     Json(json!({
         "tenant": TENANT,
-        "api": {
-            "name": CONTOSO_API.name,
-            "client_id": CONTOSO_API.client_id,
-            "identifier_uri": CONTOSO_API.identifier_uri,
-            "app_roles": CONTOSO_API.app_roles,
-        },
+        "api": api(&CONTOSO_API),
+        "apis": apis,
         "identity_header": shared.identity_header(),
         "managed_identities": identities,
         "applications": applications,
     }))
+}
+
+fn api(api: &Api) -> Value {
+    json!({
+        "name": api.name,
+        "client_id": api.client_id,
+        "identifier_uri": api.identifier_uri,
+        "app_roles": api.app_roles,
+    })
 }
 
 async fn requests(State(shared): Control) -> Json<Requests> {

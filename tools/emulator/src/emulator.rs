@@ -1,120 +1,22 @@
 //! The running whole, and the knobs of a test.
 
 use std::{
-    fs, io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::Duration,
 };
 
-use axum::Router;
 use serde_json::Value;
-use tokio::{net::TcpListener, runtime::Runtime, task::JoinError};
+use tokio::{runtime::Runtime, task::JoinError};
 
 use crate::{
-    Algorithm, Challenge, Endpoint, Fault, KeyError, LoggedRequest, Rotation, TokenSpec, VaultSecret,
-    WorkflowPolicy, app_service, arc, backend, cloud_shell, cluster, control, customers,
-    endpoint::{Site, on_arc, on_backend, on_imds, on_login, on_platforms},
-    entra, entra_token, imds, key_vault, partner, partner_token,
-    serve::{Player, by_host},
-    service_fabric,
+    Algorithm, Challenge, Endpoint, Fault, LoggedRequest, Options, Rotation, StartError, TokenSpec,
+    VaultSecret, WorkflowPolicy,
+    listen::{Addresses, listen},
     shared::Shared,
-    tls::{Tls, TlsError},
-    workflow,
 };
-
-/// Where the emulator listens and keeps its files. Port 0 is any free port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// IMDS, plain HTTP. Default 127.0.0.1:10254.
-    pub imds: SocketAddr,
-    /// The login host and the partner's identity provider, HTTPS. Default 127.0.0.1:10443.
-    pub login: SocketAddr,
-    /// The backend, HTTPS. Default 127.0.0.1:10080.
-    pub backend: SocketAddr,
-    /// The control interface, plain HTTP; only a loopback address. Default 127.0.0.1:10001.
-    pub control: SocketAddr,
-    /// App Service, Azure Machine Learning, Cloud Shell and the sidecar of AKS workload identity,
-    /// plain HTTP. Default 127.0.0.1:10255.
-    pub platforms: SocketAddr,
-    /// The agent of Azure Arc, plain HTTP. Default 127.0.0.1:10256.
-    pub arc: SocketAddr,
-    /// Where Arc's agent writes the files of its challenges; made if it is not there. Default
-    /// `target/stack/arc`. (Arc's own is `/var/opt/azcmagent/tokens`.)
-    pub arc_tokens: PathBuf,
-    /// Where `ca.pem` is written; made if it is not there. Default `target/stack`.
-    pub state_dir: PathBuf,
-}
-
-impl Options {
-    /// Free ports on the loopback interface, for tests that run side by side.
-    #[must_use]
-    pub fn on_free_ports(state_dir: PathBuf) -> Self {
-        Self {
-            imds: loopback(0),
-            platforms: loopback(0),
-            arc: loopback(0),
-            login: loopback(0),
-            backend: loopback(0),
-            control: loopback(0),
-            arc_tokens: state_dir.join("arc"),
-            state_dir,
-        }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            imds: loopback(10254),
-            platforms: loopback(10255),
-            arc: loopback(10256),
-            login: loopback(10443),
-            backend: loopback(10080),
-            control: loopback(10001),
-            arc_tokens: PathBuf::from("target/stack/arc"),
-            state_dir: PathBuf::from("target/stack"),
-        }
-    }
-}
-
-/// Why the emulator could not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The control interface can make tokens, so it stays on the machine.
-    #[error("the control interface must listen on a loopback address, not on {0}")]
-    ControlNotOnLoopback(SocketAddr),
-    /// An address is taken or not this machine's.
-    #[error("cannot listen on {address} as {name}")]
-    Listen {
-        /// What would have listened there.
-        name: &'static str,
-        /// Where.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A file of the state directory could not be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// Which one.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// There is no key to sign with.
-    #[error(transparent)]
-    Keys(#[from] KeyError),
-    /// There is no certificate.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The threads could not be started, or ended early.
-    #[error("cannot start the emulator's threads")]
-    Threads(#[source] io::Error),
-}
 
 /// A running emulator; dropping it stops it.
 ///
@@ -376,84 +278,4 @@ impl Drop for Threads {
         let stop = thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(1)));
         let _ = stop.join();
     }
-}
-
-#[derive(Debug)]
-struct Addresses {
-    imds: SocketAddr,
-    platforms: SocketAddr,
-    arc: SocketAddr,
-    login_thumbprint: String,
-    login: SocketAddr,
-    backend: SocketAddr,
-    control: SocketAddr,
-}
-
-async fn listen(shared: Arc<Shared>, options: Options, ca: PathBuf) -> Result<Addresses, StartError> {
-    if !options.control.ip().is_loopback() {
-        return Err(StartError::ControlNotOnLoopback(options.control));
-    }
-    let tls = Tls::generate()?;
-    let (imds, imds_address) = bind("IMDS", options.imds).await?;
-    let (platforms, platforms_address) = bind("the platforms", options.platforms).await?;
-    let (arc_listener, arc_address) = bind("Azure Arc", options.arc).await?;
-    let (login, login_address) = bind("the login host", options.login).await?;
-    let (backend, backend_address) = bind("the backend", options.backend).await?;
-    let (control, control_address) = bind("the control interface", options.control).await?;
-    write(&ca, &tls.ca)?;
-
-    let routes = |router: Router<Arc<Shared>>| router.with_state(Arc::clone(&shared));
-    let player = |classify, router| Player { classify, router, shared: Arc::clone(&shared) };
-    let login_routes = by_host(
-        routes(
-            entra::router()
-                .merge(entra_token::router())
-                .merge(partner::router())
-                .merge(partner_token::router())
-                .merge(service_fabric::router()),
-        ),
-        vec![
-            (Site::B2c, routes(customers::b2c())),
-            (Site::ExternalId, routes(customers::external_id())),
-            (Site::Cluster, routes(cluster::router())),
-            (Site::KeyVault, routes(key_vault::router())),
-        ],
-    );
-    tokio::spawn(player(on_imds, routes(imds::router())).run(imds, None));
-    let platform_routes = routes(app_service::router().merge(cloud_shell::router()));
-    tokio::spawn(player(on_platforms, platform_routes).run(platforms, None));
-    tokio::spawn(player(on_arc, routes(arc::router())).run(arc_listener, None));
-    tokio::spawn(player(on_login, login_routes).run(login, Some(tls.login)));
-    tokio::spawn(
-        player(on_backend, routes(backend::router().merge(workflow::router())))
-            .run(backend, Some(tls.backend)),
-    );
-    tokio::spawn(axum::serve(control, routes(control::router())).into_future());
-    Ok(Addresses {
-        imds: imds_address,
-        platforms: platforms_address,
-        arc: arc_address,
-        login_thumbprint: tls.login_thumbprint,
-        login: login_address,
-        backend: backend_address,
-        control: control_address,
-    })
-}
-
-async fn bind(name: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { name, address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), StartError> {
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
-    fs::create_dir_all(directory)
-        .and_then(|()| fs::write(path, text))
-        .map_err(|source| StartError::Write { path: path.to_owned(), source })
-}
-
-fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use crate::{clock, directory::LOGIN, keys::random_guid};
+use crate::{clock, directory::LOGIN, random::random_guid};
 
 /// A refusal in Entra's words (Entra: reference-error-codes).
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! The Azure identity endpoints on one machine.
 //!
-//! The emulator plays what Gatepass talks to in Azure: the managed-identity endpoint of a virtual
-//! machine (IMDS), the Entra login host, the identity provider of a partner, and a backend that
-//! shows what it was sent. It answers as they do, errors included, can be told to fail, and keeps
+//! The emulator plays what Gatepass talks to in Azure: the managed-identity endpoints, the Entra
+//! login host, the identity provider of a partner, Key Vault, and a backend that shows what it was
+//! sent. It answers as they do, errors included, can be told to fail, and keeps
 //! a log of every request, so that the filter can be tried and tested without Azure.
 //!
 //! Every key, certificate and secret is made when it starts; nothing that it signs is worth
@@ -11,7 +11,7 @@
 //! | file | idea |
 //! |---|---|
 //! | [`directory`] | who there is: the tenant, its API, applications, identities, roles |
-//! | `emulator`, `shared` | [`Emulator`]: the running whole, and the knobs of a test |
+//! | `emulator`, `shared`, `options`, `listen` | [`Emulator`]: the running whole, and the knobs of a test |
 //! | `token`, `mint` | [`TokenSpec`]: access tokens, right ones and deliberately wrong ones |
 //! | `keys`, `signing` | keys: what is published of them, whose they are, their rotation |
 //! | `endpoint` | what a request is for: ports, hosts, paths |
@@ -24,9 +24,10 @@
 //! | `key_vault`, `vault`, `workflow`, `workflow_policy`, `bearer` | APIs of Microsoft's that check tokens |
 //! | `challenge` | what the backend refuses tokens with |
 //! | `faults` | answers that are late, broken, or not given at all |
-//! | `log`, `decoded` | what was asked, without the secrets; tokens taken apart |
+//! | `log`, `redact`, `decoded` | what was asked, without the secrets; tokens taken apart |
 //! | [`control`] | the same knobs over HTTP |
 //! | `serve`, `tls`, `clock` | sockets and connections, certificates, the time |
+//! | `random`, `json` | small things |
 
 mod app_service;
 mod arc;
@@ -53,11 +54,15 @@ mod imds;
 mod json;
 mod key_vault;
 mod keys;
+mod listen;
 mod log;
 mod managed_identity;
 mod mint;
+mod options;
 mod partner;
 mod partner_token;
+mod random;
+mod redact;
 mod serve;
 mod service_fabric;
 mod shared;
@@ -72,11 +77,12 @@ mod workflow_policy;
 
 pub use challenge::Challenge;
 pub use clock::DateShape;
-pub use emulator::{Emulator, Options, StartError};
+pub use emulator::Emulator;
 pub use endpoint::Endpoint;
 pub use faults::{Action, Fault};
 pub use keys::KeyError;
 pub use log::{LoggedAssertion, LoggedRequest};
+pub use options::{Options, StartError};
 pub use tls::TlsError;
 pub use token::{Algorithm, Issuer, Rotation, SigningKey, TokenSpec};
 pub use vault::VaultSecret;

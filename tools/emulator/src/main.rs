@@ -5,8 +5,8 @@ use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::Parser;
 use gatepass_emulator::{Emulator, Options, StartError};
 
-/// Plays Azure's identity endpoints on one machine: IMDS, the Entra login host, a partner's
-/// identity provider, and a backend that shows what it was sent.
+/// Plays Azure's identity endpoints on one machine: managed identities, the Entra login host, a
+/// partner's identity provider, Key Vault, and a backend that shows what it was sent.
 ///
 /// All keys, certificates and secrets are made at the start. Stops on Ctrl-C and SIGTERM.
 #[derive(Debug, Parser)]
@@ -61,6 +61,25 @@ Examples:
   See what was asked:
     curl http://127.0.0.1:10001/requests
 
+  Put a secret into the vault, and a newer version of it:
+    curl -X PUT http://127.0.0.1:10001/vault/secrets/functions-key --json '{\"value\": \"one\"}'
+
+  Let the backend refuse the next request:
+    curl http://127.0.0.1:10001/refusals --json '[{\"www_authenticate\": \"Bearer error=invalid_token\"}]'
+
+What listens where (tools/emulator/README.md has the paths):
+  IMDS       managed identities of a virtual machine
+  platforms  App Service /msi/token, Azure ML /azureml/token, Cloud Shell /cloudshell/oauth2/token,
+             the sidecar of AKS workload identity (IMDS's path)
+  Arc        managed identities of Azure Arc (IMDS's path)
+  login      login.microsoftonline.com, idp.partner.example, contosocustomers.b2clogin.com,
+             contosocustomers.ciamlogin.com, aks.oidc.example, contoso.vault.azure.net;
+             Service Fabric (IMDS's path, on any name)
+  backend    shows what it was sent; a workflow at /workflows/9a1c3f5e/triggers/manual/paths/invoke
+  control    /health /directory /requests /faults/{endpoint} /keys/rotate /token-lifetime
+             /client-token-lifetime /identity-header/rotate /vault/secrets/{name}
+             /vault/readers/{client_id} /refusals[/{token_sha256}] /workflow-policy /tokens
+
 Endpoints that faults can be set for:
   imds, app-service, azure-ml, cloud-shell, workload-proxy, arc, service-fabric, discovery, jwks, token,
   customer-discovery, customer-jwks, cluster-discovery, cluster-jwks, partner-discovery, partner-jwks,
@@ -103,7 +122,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         ("IMDS", "http", emulator.imds(), "the managed identities \"gateway\" and \"reader\""),
         ("platforms", "http", emulator.platforms(), "App Service, Azure ML, Cloud Shell, the AKS sidecar"),
         ("Arc", "http", emulator.arc(), "the agent of Azure Arc"),
-        ("login", "https", emulator.login(), "login.microsoftonline.com and idp.partner.example"),
+        (
+            "login",
+            "https",
+            emulator.login(),
+            "login.microsoftonline.com, idp.partner.example, Key Vault and others",
+        ),
         ("backend", "https", emulator.backend(), "backend.contoso.example, which shows what it was sent"),
         ("control", "http", emulator.control(), "faults, requests, tokens, keys: see --help"),
     ];

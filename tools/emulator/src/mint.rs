@@ -11,7 +11,7 @@ use crate::{
         ManagedIdentity, PARTNER_ISSUER, SERVICE_ACCOUNT, TokenVersion,
     },
     json::{object, replace},
-    keys::{random_guid, random_text},
+    random::{random_guid, random_text},
     signing::Keys,
 };
 

@@ -14,8 +14,8 @@ use serde_json::json;
 
 use crate::{
     endpoint::IMDS_TOKEN_PATH,
-    keys::random_guid,
     managed_identity::{Dialect, Problem, Question},
+    random::random_guid,
     shared::Shared,
 };
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::{directory::ManagedIdentity, keys::sha256_hex};
+use crate::{directory::ManagedIdentity, random::sha256_hex};
 
 /// The same token for an identity and a resource until a third of its life is over, so that a
 /// client which refreshes at half-life gets a fresh one. Asking again does not make a new one.

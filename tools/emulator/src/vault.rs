@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock,
     directory::{CALLER, GATEWAY},
-    keys::random_guid,
+    random::random_guid,
 };
 
 /// A secret as it is put into the vault.

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::{
     bearer::{Expected, Refused, check_for},
     endpoint::WORKFLOW_PATH,
-    keys::random_guid,
+    random::random_guid,
     shared::Shared,
 };
 
