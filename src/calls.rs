@@ -2,6 +2,7 @@
 //!
 //! The core never sends anything. It hands out a [`Call`] and is told its [`Outcome`] later.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::fingerprint::Fingerprint;
@@ -58,6 +59,18 @@ impl Url {
             authority: authority.to_ascii_lowercase(),
             path: uri.path_and_query()?.as_str().to_owned(),
         })
+    }
+
+    /// Whether its host is this machine's own: loopback, or link-local as Azure's metadata service.
+    pub fn is_local(&self) -> bool {
+        let host = match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost"
+            || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback() || ip.is_link_local())
+            || host.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unicast_link_local())
     }
 
     /// The value of `:scheme`.
@@ -135,6 +148,8 @@ pub struct Answer {
     pub status: u16,
     /// `Retry-After` (RFC 9110, section 10.2.3), where present and text.
     pub retry_after: Option<String>,
+    /// `WWW-Authenticate`, where present and text.
+    pub challenge: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -196,6 +211,9 @@ pub enum Unusable {
     /// A secret that its vault has disabled.
     #[error("a secret that is disabled")]
     Disabled,
+    /// A challenge that does not name a file where challenges lie, or a file that holds none.
+    #[error("not a challenge of the Arc agent")]
+    Challenge,
     /// Not one key that can be used.
     #[error("no key that can be used")]
     NoKeys,
@@ -312,6 +330,29 @@ mod tests {
             "https://x y/",
         ] {
             assert_eq!(Url::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_local_host_is_an_address_of_this_machine_and_no_name_that_begins_like_one() {
+        for text in [
+            "http://localhost:42356/x",
+            "http://127.0.0.1",
+            "http://127.1.2.3:80/",
+            "http://169.254.169.254/",
+            "http://[::1]:80/",
+            "http://[fe80::1]/",
+        ] {
+            assert!(Url::parse(text).unwrap().is_local(), "{text}");
+        }
+        for text in [
+            "http://localhost.example/",
+            "http://127.0.0.1.example/",
+            "http://10.0.0.1/",
+            "http://[2001:db8::1]/",
+            "http://example:80/",
+        ] {
+            assert!(!Url::parse(text).unwrap().is_local(), "{text}");
         }
     }
 

@@ -20,6 +20,20 @@ impl Fingerprint {
         }
         Self(sha256(&bytes))
     }
+
+    /// The fingerprint of this one and further parts.
+    #[must_use]
+    pub fn with(self, parts: &[&str]) -> Self {
+        let own = self.to_string();
+        let mut all = vec![own.as_str()];
+        all.extend_from_slice(parts);
+        Self::of(&all)
+    }
+
+    /// Its first 64 bits.
+    pub fn short(self) -> u64 {
+        self.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
 }
 
 impl fmt::Display for Fingerprint {

@@ -2,6 +2,7 @@
 //! kept under the fingerprint of its definition, never under its name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::bucket::Bucket;
@@ -11,10 +12,11 @@ use crate::fingerprint::Fingerprint;
 use crate::jwt::Verifier;
 use crate::keys::{self, Keys};
 use crate::observe::{Counter, Counters, LogLevel, LogLine};
+use crate::secret::SecretString;
 use crate::secrets::{self, Secrets};
 use crate::time::{Monotonic, Now};
 use crate::tokens::lease::{Lease, SharedStore};
-use crate::tokens::{self, Tokens};
+use crate::tokens::{self, ErrorAnswer, Inputs, Tokens};
 use crate::verdicts::Verdicts;
 
 /// Requests that may wait at once, in the whole VM.
@@ -77,13 +79,14 @@ impl<V: Verifier> State<V> {
     }
 
     /// Begins to keep what a configuration needs: the keys of its issuers at once, its secrets when they are asked for.
-    pub fn install(&mut self, configuration: &Configuration) {
+    pub fn install(&mut self, configuration: &Configuration, now: Now) {
         for definition in configuration.issuers.iter().flat_map(|issuer| issuer.definitions()) {
             self.keys.install(definition, &self.verifier);
         }
         for secret in &configuration.secrets {
             self.secrets.install(secret);
         }
+        self.tokens.forgive(now);
         self.log.extend(configuration.notices.iter().cloned());
     }
 
@@ -131,7 +134,8 @@ impl<V: Verifier> State<V> {
         store: &mut impl SharedStore,
         now: Now,
     ) {
-        let due = self.tokens.due(&self.lease, store, now);
+        let Self { secrets, jitter, .. } = self;
+        let due = self.tokens.due(&self.lease, store, &mut OfState { secrets, jitter }, now);
         for (of, request) in due.calls {
             self.counters.count(Counter::TokenRequested);
             calls.push(self.call(Purpose::Token(of), request));
@@ -148,7 +152,7 @@ impl<V: Verifier> State<V> {
     fn token_changes(&mut self, changed: Vec<(Fingerprint, tokens::Progress)>) -> BTreeSet<StreamId> {
         let mut streams = BTreeSet::new();
         for (of, progress) in changed {
-            self.note_token(of, progress);
+            self.note_token(of, progress, &ErrorAnswer::default());
             streams.append(&mut self.waiting.take(Purpose::Token(of)));
         }
         streams
@@ -197,8 +201,12 @@ impl<V: Verifier> State<V> {
             }
             Purpose::Token(of) => {
                 let progress = self.tokens.answered(of, answer, &self.lease, store, now, &mut self.jitter);
+                if let Some(tokens::Progress::Continues) = progress {
+                    return BTreeSet::new();
+                }
                 if let Some(progress) = progress {
-                    self.note_token(of, progress);
+                    let said = answer.map(|answer| ErrorAnswer::read(&answer.body)).unwrap_or_default();
+                    self.note_token(of, progress, &said);
                 }
             }
             Purpose::Secret(of) => {
@@ -265,25 +273,51 @@ impl<V: Verifier> State<V> {
         self.log.push(LogLine { level, text });
     }
 
-    fn note_token(&mut self, of: Fingerprint, progress: tokens::Progress) {
-        let name = self.tokens.name(of);
+    fn note_token(&mut self, of: Fingerprint, progress: tokens::Progress, said: &ErrorAnswer) {
+        let Some(definition) = self.tokens.definition(of).map(Rc::clone) else { return };
+        let name = &definition.identity;
         let (counter, level, text) = match progress {
             tokens::Progress::Fetched { life } => {
                 let text = format!("identity {name:?}: token fetched, it lives {} s", life.as_secs());
                 (Counter::TokenFetched, LogLevel::Info, text)
             }
+            tokens::Progress::Continues => return,
             tokens::Progress::Shared => {
                 let text = format!("identity {name:?}: token taken over from another worker");
                 (Counter::TokenShared, LogLevel::Debug, text)
             }
             tokens::Progress::Failed(failure) => {
                 let level = if failure == CallFailure::Elsewhere { LogLevel::Debug } else { LogLevel::Warn };
-                let text = format!("identity {name:?}: no token: {failure}");
+                let text = format!("identity {name:?}: no token: {failure}{said}");
+                if let CallFailure::Status(400 | 401) = failure {
+                    // The secret may be an old one.
+                    self.tokens.secrets(of).into_iter().for_each(|secret| self.secrets.reread(secret));
+                }
                 (Counter::TokenFailed(failure.code()), level, text)
             }
         };
         self.counters.count(counter);
         self.log.push(LogLine { level, text });
+    }
+}
+
+/// What a VM has for token requests.
+struct OfState<'s> {
+    secrets: &'s mut Secrets,
+    jitter: &'s mut Jitter,
+}
+
+impl Inputs for OfState<'_> {
+    fn secret(&mut self, of: Fingerprint, now: Now) -> Result<SecretString, Option<Duration>> {
+        match self.secrets.input(of, now) {
+            secrets::Get::Value(value) => Ok(value.clone()),
+            secrets::Get::Wait => Err(None),
+            secrets::Get::Unavailable(wait) => Err(Some(wait)),
+        }
+    }
+
+    fn identifier(&mut self) -> String {
+        (0..16).map(|_| format!("{:02x}", self.jitter.next())).collect()
     }
 }
 

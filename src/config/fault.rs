@@ -29,7 +29,9 @@ impl Path {
     /// Whether a secret stands here, or what leads to one.
     fn is_of_secret(&self) -> bool {
         let is_member = |segment: Option<&Segment>, name: &str| matches!(segment, Some(Segment::Member(member)) if member == name);
-        (self.0.len() > 1 && is_member(self.0.first(), "secrets")) || is_member(self.0.last(), "inline")
+        (self.0.len() > 1 && is_member(self.0.first(), "secrets"))
+            || is_member(self.0.last(), "inline")
+            || is_member(self.0.last(), "ref")
     }
 
     /// The item `index` of this place.

@@ -9,6 +9,7 @@ use crate::access::{Condition, RequiredClaim, Requirement};
 use crate::environment::Environment;
 use crate::jwt::Algorithm;
 
+mod identities;
 mod secrets;
 
 const TENANT: &str = "7f3c9a52-1d0e-4b68-9c47-2a5d8e6b1f90";

@@ -67,7 +67,7 @@ impl World {
         let configuration =
             Rc::new(Configuration::parse(configuration.as_bytes(), &Environment::default()).unwrap());
         let mut state = State::new(Software, 1);
-        state.install(&configuration);
+        state.install(&configuration, Now::default());
         let discovery = json!({"issuer": ISSUER, "jwks_uri": "https://idp.example/jwks"});
         let jwks = json!({"keys": [key.jwk("k1")]});
         let imds = json!({"access_token": "imds-token", "expires_in": "3600", "token_type": "Bearer"});
@@ -88,7 +88,7 @@ impl World {
         self.configuration =
             Rc::new(Configuration::parse(configuration.as_bytes(), &Environment::default()).unwrap());
         self.state = State::new(Software, 1);
-        self.state.install(&self.configuration);
+        self.state.install(&self.configuration, self.now);
     }
 
     fn publish(&mut self, keys: &[Value]) {
@@ -141,7 +141,12 @@ impl World {
             let Some(index) = self.open.iter().position(answerable) else { return };
             let call = self.open.remove(index);
             let (status, body) = self.answers[path_of(&call)].clone();
-            let answer = Outcome::Answer(Answer { status, retry_after: None, body: body.into_bytes() });
+            let answer = Outcome::Answer(Answer {
+                status,
+                retry_after: None,
+                challenge: None,
+                body: body.into_bytes(),
+            });
             self.state.ended(call.id, &answer, &mut Alone, self.now);
         }
     }
@@ -635,7 +640,7 @@ fn an_issuer_that_no_configuration_has_is_not_asked_again() {
     assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
     let other = CONFIGURATION.replace("idp.example", "other.example");
     world.configuration = Rc::new(Configuration::parse(other.as_bytes(), &Environment::default()).unwrap());
-    world.state.install(&world.configuration);
+    world.state.install(&world.configuration, world.now);
     world.answers.clear();
     for _ in 0..30 {
         world.advance(3_600);
@@ -922,7 +927,7 @@ fn parameters_outlive_the_wait_for_keys() {
     let token = world.token(json!({"tid": "t1"}));
     for (path, said) in [("/tenants/t1", "forwarded"), ("/tenants/t2", "401 claim_not_allowed")] {
         world.state = State::new(Software, 1);
-        world.state.install(&world.configuration);
+        world.state.install(&world.configuration, world.now);
         let bearer = format!("Bearer {token}");
         let pending = waiting(world.start("GET", path, &[bearer.as_bytes()]));
         world.pump();
@@ -1060,7 +1065,7 @@ fn an_issuer_is_kept_as_long_as_one_of_two_configurations_has_it() {
     world.answers.insert(DISCOVERY, (503, String::new()));
     // Another listener's configuration with the same issuer comes and goes, while no keys are to be had.
     let other = Rc::new(Configuration::parse(CONFIGURATION.as_bytes(), &Environment::default()).unwrap());
-    world.state.install(&other);
+    world.state.install(&other, world.now);
     world.pump();
     drop(other);
     world.advance(1);

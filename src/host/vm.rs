@@ -94,7 +94,7 @@ impl Vm {
         let json = abi::buffer(BufferType::PluginConfiguration, MAX_CONFIGURATION_BYTES).unwrap_or_default();
         match Configuration::parse(&json, &environment()) {
             Ok(configuration) => {
-                self.state.install(&configuration);
+                self.state.install(&configuration, abi::now());
                 let root = self.roots.entry(root).or_default();
                 root.configuration = Some(Rc::new(configuration));
                 root.start_ticking();
@@ -331,9 +331,10 @@ fn read_answer(body_size: usize) -> Option<Answer> {
     };
     let status = value(b":status")?.parse().ok()?;
     let retry_after = value(b"retry-after").map(ToOwned::to_owned);
+    let challenge = value(b"www-authenticate").map(ToOwned::to_owned);
     let body = match body_size {
         0 => Vec::new(),
         _ => abi::buffer(BufferType::CallResponseBody, body_size).ok()?,
     };
-    Some(Answer { status, retry_after, body })
+    Some(Answer { status, retry_after, challenge, body })
 }

@@ -133,7 +133,7 @@ impl Vm {
                 let path = url[url.find('/').unwrap()..].to_owned();
                 let (status, body) = self.answers[&path].clone();
                 self.asked.push(path);
-                let answer = Answer { status, retry_after: None, body: body.into_bytes() };
+                let answer = Answer { status, retry_after: None, challenge: None, body: body.into_bytes() };
                 self.take(of, Ok(&answer));
             }
         }
@@ -332,7 +332,7 @@ fn a_kid_seen_while_a_call_is_under_way_is_looked_for_again_afterwards() {
     let due = vm.due();
     assert_eq!(vm.find(Some("k3")), "waits");
     let body = json!({"keys": [TestKey::p256().jwk("k1")]}).to_string().into_bytes();
-    vm.take(due[0].0, Ok(&Answer { status: 200, retry_after: None, body }));
+    vm.take(due[0].0, Ok(&Answer { status: 200, retry_after: None, challenge: None, body }));
     assert_eq!(vm.find(Some("k2")), "not found");
     vm.publish(&[TestKey::p256().jwk("k3")]);
     assert_eq!(vm.search("k3"), "found");
@@ -532,7 +532,10 @@ fn a_set_with_other_bytes_is_a_generation_that_no_set_of_the_vm_had_before() {
             let issuer = format!("https://{host}");
             assert!(path.ends_with(DISCOVERY));
             let body = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/jwks")}).to_string();
-            vm.take(of, Ok(&Answer { status: 200, retry_after: None, body: body.into_bytes() }));
+            vm.take(
+                of,
+                Ok(&Answer { status: 200, retry_after: None, challenge: None, body: body.into_bytes() }),
+            );
         }
         vm.pump();
         seen.push(vm.generation().unwrap());

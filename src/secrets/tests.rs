@@ -8,7 +8,7 @@ use super::{Definition, Get, KeyVault, MAX_AGE, MAX_AGE_DENIED, Origin, Progress
 use crate::calls::{Answer, CallFailure, CallRequest, Jitter, Unusable};
 use crate::secret::SecretString;
 use crate::time::{Monotonic, Now, UnixTime};
-use crate::tokens::{self, Imds, ImdsIdentity, Source};
+use crate::tokens::{self, AssignedIdentity, Imds, Source};
 
 const REFRESH: Duration = Duration::from_secs(30);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -20,7 +20,7 @@ fn file(path: &str) -> Rc<Definition> {
 
 fn vault() -> Rc<Definition> {
     let vault = Vault::parse("https://contoso.vault.azure.net").unwrap();
-    let imds = Source::Imds(Imds { cluster: "imds".into(), identity: ImdsIdentity::SystemAssigned });
+    let imds = Source::Imds(Imds { cluster: "imds".into(), identity: AssignedIdentity::System });
     let token = Rc::new(tokens::Definition::new("gateway", imds, &vault.target()).unwrap());
     let (name, cluster) = ("functions-key".into(), "vault".into());
     let origin = KeyVault { vault, name, version: None, cluster, token, refresh: 4 * HOUR };
@@ -28,7 +28,7 @@ fn vault() -> Rc<Definition> {
 }
 
 fn answer(status: u16, body: &str) -> Answer {
-    Answer { status, retry_after: None, body: body.as_bytes().to_vec() }
+    Answer { status, retry_after: None, challenge: None, body: body.as_bytes().to_vec() }
 }
 
 /// One VM, a secret, and what the question for a vault's token is answered with.

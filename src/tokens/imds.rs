@@ -11,14 +11,14 @@ pub struct Imds {
     /// Envoy's cluster.
     pub cluster: String,
     /// Which identity.
-    pub identity: ImdsIdentity,
+    pub identity: AssignedIdentity,
 }
 
-/// Which of a machine's identities.
+/// Which of the identities that a machine or an app has been assigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImdsIdentity {
-    /// The machine's own.
-    SystemAssigned,
+pub enum AssignedIdentity {
+    /// Its own, system-assigned.
+    System,
     /// A user-assigned one, by client id.
     ClientId(String),
     /// A user-assigned one, by object id.
@@ -27,10 +27,10 @@ pub enum ImdsIdentity {
     ResourceId(String),
 }
 
-impl ImdsIdentity {
+impl AssignedIdentity {
     fn parameter(&self) -> Option<(&'static str, &str)> {
         match self {
-            Self::SystemAssigned => None,
+            Self::System => None,
             Self::ClientId(id) => Some(("client_id", id)),
             Self::ObjectId(id) => Some(("object_id", id)),
             Self::ResourceId(id) => Some(("msi_res_id", id)),
@@ -39,10 +39,9 @@ impl ImdsIdentity {
 }
 
 impl Imds {
-    /// What tells this source from others.
-    pub(super) fn parts(&self) -> [&str; 4] {
+    pub(super) fn parts(&self) -> Vec<String> {
         let (name, id) = self.identity.parameter().unwrap_or(("system_assigned", ""));
-        ["imds", &self.cluster, name, id]
+        [&self.cluster, name, id].map(ToOwned::to_owned).to_vec()
     }
 
     /// The request for a token.
@@ -66,24 +65,24 @@ mod tests {
 
     use super::*;
 
-    fn path(identity: ImdsIdentity, resource: &str) -> String {
+    fn path(identity: AssignedIdentity, resource: &str) -> String {
         Imds { cluster: "imds".into(), identity }.request(resource).url.path
     }
 
     #[test]
     fn the_request_is_azures() {
         let base = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=api%3A%2F%2Fcontoso-api";
-        assert_eq!(path(ImdsIdentity::SystemAssigned, "api://contoso-api"), base);
+        assert_eq!(path(AssignedIdentity::System, "api://contoso-api"), base);
         assert_eq!(
-            path(ImdsIdentity::ClientId("a b".into()), "api://contoso-api"),
+            path(AssignedIdentity::ClientId("a b".into()), "api://contoso-api"),
             format!("{base}&client_id=a+b")
         );
         assert_eq!(
-            path(ImdsIdentity::ObjectId("o".into()), "api://contoso-api"),
+            path(AssignedIdentity::ObjectId("o".into()), "api://contoso-api"),
             format!("{base}&object_id=o")
         );
         assert_eq!(
-            path(ImdsIdentity::ResourceId("/r".into()), "api://contoso-api"),
+            path(AssignedIdentity::ResourceId("/r".into()), "api://contoso-api"),
             format!("{base}&msi_res_id=%2Fr")
         );
     }

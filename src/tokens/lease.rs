@@ -80,6 +80,10 @@ pub struct Failure {
     pub count: u32,
     /// Before this reading of the monotonic clock, in nanoseconds, nobody tries again.
     pub not_before: u64,
+    /// When it happened.
+    pub at: u64,
+    /// What the request was made of: it says nothing about one with other secrets.
+    pub inputs: u64,
 }
 
 /// The shared value of a record.
@@ -181,6 +185,16 @@ impl Lease {
         store.wake_others();
     }
 
+    /// Lengthens a lease that is ours, for one more call.
+    pub fn renew(self, of: Fingerprint, store: &mut impl SharedStore, now: Now) {
+        let (mut entry, version) = Self::load(of, store, now);
+        if entry.holder.is_some_and(|holder| holder.owner == self.owner) {
+            entry.holder = Some(Holder { owner: self.owner, until: now.monotonic.after(LEASE) });
+            // If somebody else has written, the lease is as long as it was.
+            store.compare_and_set(&key(of), &entry.encode(), version);
+        }
+    }
+
     /// Changes the shared value and drops our lease, against whatever others do meanwhile.
     fn change(
         self,
@@ -269,7 +283,7 @@ impl Entry {
 }
 
 /// The version of the format; what has another one is not read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A shared value as bytes; times in nanoseconds of the monotonic clock.
 #[derive(Serialize, Deserialize)]

@@ -5,6 +5,11 @@
 //! means is each source's own file.
 
 mod answer;
+mod app_service;
+mod arc;
+mod client_credentials;
+mod dates;
+mod error_answer;
 mod imds;
 pub mod lease;
 mod record;
@@ -21,10 +26,14 @@ use crate::secret::SecretString;
 use crate::time::Now;
 
 pub use answer::{Fetched, read_answer};
-pub use imds::{Imds, ImdsIdentity};
+pub use app_service::AppService;
+pub use arc::Arc;
+pub use client_credentials::{ClientCredentials, Credential, Dialect};
+pub use error_answer::ErrorAnswer;
+pub use imds::{AssignedIdentity, Imds};
 use lease::{Lease, SharedStore};
 use record::Record;
-pub use source::Source;
+pub use source::{Inputs, Source};
 pub use target::Target;
 
 /// How long a token is kept fresh that no request asks for.
@@ -50,13 +59,15 @@ impl Definition {
     pub fn new(identity: &str, source: Source, target: &Target) -> Result<Self, &'static str> {
         let target = source.target(target)?;
         let mut parts = source.parts();
-        parts.extend([target.0, &target.1]);
+        parts.extend([target.0.to_owned(), target.1.clone()]);
+        let parts: Vec<_> = parts.iter().map(String::as_str).collect();
         let fingerprint = Fingerprint::of(&parts);
         Ok(Self { identity: identity.to_owned(), fingerprint, source, target })
     }
 
-    fn request(&self) -> CallRequest {
-        self.source.request(&self.target.1)
+    /// The name of the source, for counters.
+    pub const fn source(&self) -> &'static str {
+        self.source.name()
     }
 }
 
@@ -79,6 +90,8 @@ pub enum Progress {
         /// Its remaining life.
         life: Duration,
     },
+    /// The answer was not yet the token; the next call is due.
+    Continues,
     /// Another VM had a token.
     Shared,
     /// There is nothing new to use.
@@ -100,11 +113,17 @@ impl Tokens {
 
     /// The calls that are due and for which this VM holds the lease, and the records whose state another VM
     /// has changed.
-    pub fn due(&mut self, lease: &Lease, store: &mut impl SharedStore, now: Now) -> Due {
+    pub fn due(
+        &mut self,
+        lease: &Lease,
+        store: &mut impl SharedStore,
+        inputs: &mut impl Inputs,
+        now: Now,
+    ) -> Due {
         self.records.retain(|_, record| record.is_wanted(now));
         let mut due = Due::default();
         for (fingerprint, record) in &mut self.records {
-            match record.due(lease, store, now) {
+            match record.due(lease, store, inputs, now) {
                 Some(record::Due::Call(request)) => due.calls.push((*fingerprint, request)),
                 Some(record::Due::Changed(progress)) => due.changed.push((*fingerprint, progress)),
                 None => {}
@@ -124,9 +143,19 @@ impl Tokens {
         records.filter_map(|(of, record)| Some((*of, record.look(lease, store, now)?))).collect()
     }
 
-    /// The identity of a record, for logs.
-    pub fn name(&self, of: Fingerprint) -> &str {
-        self.records.get(&of).map_or("", |record| &record.definition.identity)
+    /// What a record is kept for.
+    pub fn definition(&self, of: Fingerprint) -> Option<&Rc<Definition>> {
+        self.records.get(&of).map(|record| &record.definition)
+    }
+
+    /// The secrets that a record's requests are made of.
+    pub fn secrets(&self, of: Fingerprint) -> Vec<Fingerprint> {
+        self.definition(of).map(|definition| definition.source.secrets()).unwrap_or_default()
+    }
+
+    /// A new configuration has come: what failed under the last one may be tried at once.
+    pub fn forgive(&mut self, now: Now) {
+        self.records.values_mut().for_each(|record| record.forgive(now));
     }
 
     /// Takes an answer in and tells the other VMs.

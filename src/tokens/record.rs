@@ -1,10 +1,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::answer::{Fetched, read_answer};
+use super::answer::{Fetched, is_token, read_answer};
 use super::lease::{Failure, Lease, SharedStore, Taken, Token};
+use super::source::{Inputs, Source};
 use super::{Definition, Get, Progress, UNUSED_AFTER};
 use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, Unusable, WORTH_WAITING};
+use crate::secret::SecretString;
 use crate::time::{Monotonic, Now};
 
 const TWO_HOURS: Duration = Duration::from_secs(7_200);
@@ -15,12 +17,25 @@ const RETRY_WHILE_USABLE: Duration = Duration::from_secs(30);
 /// How often a VM that waits for another one looks at shared data, should its wake-up be lost.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// How long a token that is a secret is held before that is looked at again.
+const STATIC_LIFE: Duration = Duration::from_secs(60);
+
 /// One token: empty, fetching, fresh, fresh and refreshing, or failed until.
 pub(super) struct Record {
     pub(super) definition: Rc<Definition>,
     held: Option<Token>,
     fetching: bool,
+    /// Answers of the fetch under way that were not yet the token.
+    step: usize,
+    /// The call that is due next in it.
+    next: Option<CallRequest>,
     failure: Failure,
+    /// Failures before this do not count: the configuration was another one.
+    forgiven: Monotonic,
+    /// What the secrets of the last request were, as a number that says nothing about them.
+    inputs: u64,
+    /// Until when there is no hope for a secret that the request needs.
+    blocked: Option<Monotonic>,
     /// Whether a request has asked for it and found none.
     needed: bool,
     used: Monotonic,
@@ -39,7 +54,12 @@ impl Record {
             definition,
             held: None,
             fetching: false,
+            step: 0,
+            next: None,
             failure: Failure::default(),
+            forgiven: Monotonic::default(),
+            inputs: 0,
+            blocked: None,
             needed: false,
             used: Monotonic::default(),
             look_again: None,
@@ -69,13 +89,8 @@ impl Record {
             return Get::Token(&token.value);
         }
         self.needed = true;
-        let wait = now.monotonic.until(self.not_before());
+        let wait = now.monotonic.until(self.not_before().max(self.blocked.unwrap_or_default()));
         if !self.fetching && wait > WORTH_WAITING { Get::Unavailable(wait) } else { Get::Wait }
-    }
-
-    /// Whether a fetch is wanted now.
-    fn wants(&self, now: Now) -> bool {
-        !self.fetching && self.not_before() <= now.monotonic && self.lacks(now)
     }
 
     /// Whether a fresher token would be of use now.
@@ -94,24 +109,46 @@ impl Record {
         self.adopt(&entry, now)
     }
 
-    pub(super) fn due(&mut self, lease: &Lease, store: &mut impl SharedStore, now: Now) -> Option<Due> {
-        if !self.wants(now) || self.look_again.is_some_and(|at| now.monotonic < at) {
+    pub(super) fn due(
+        &mut self,
+        lease: &Lease,
+        store: &mut impl SharedStore,
+        inputs: &mut impl Inputs,
+        now: Now,
+    ) -> Option<Due> {
+        let of = self.definition.fingerprint;
+        if let Some(request) = self.next.take() {
+            lease.renew(of, store, now);
+            return Some(Due::Call(request));
+        }
+        if self.fetching || !self.lacks(now) || self.look_again.is_some_and(|at| now.monotonic < at) {
             return None;
         }
         self.look_again = None;
-        let of = self.definition.fingerprint;
+        // They are looked at in a back-off too: a new secret ends it.
+        let secrets = self.secrets(inputs, now);
+        if now.monotonic < self.not_before() {
+            return None;
+        }
+        if let (Source::Static(_), Ok(secrets)) = (&self.definition.source, &secrets) {
+            return self.take_over(secrets, now).map(Due::Changed);
+        }
         let mut seen = lease.read(of, store, now);
         if let Some(progress) = self.adopt(&seen, now) {
             return Some(Due::Changed(progress));
         }
+        let secrets = match secrets {
+            Ok(secrets) => secrets,
+            Err(wait) => return self.block(wait, now).map(Due::Changed),
+        };
+        self.blocked = None;
         // A back-off that is over still tells how often the others have failed.
-        self.failure.count = self.failure.count.max(seen.failure.count);
+        if self.counts(&seen.failure) {
+            self.failure.count = self.failure.count.max(seen.failure.count);
+        }
         if seen.held_until(*lease, now).is_none() {
             match lease.take(of, &seen, store, now) {
-                Taken::Won => {
-                    self.fetching = true;
-                    return Some(Due::Call(self.definition.request()));
-                }
+                Taken::Won => return Some(self.begin(&secrets, lease, store, inputs, now)),
                 Taken::Other(entry) => seen = entry,
             }
         }
@@ -123,6 +160,71 @@ impl Record {
         None
     }
 
+    /// The secrets that a request is made of, if all are at hand. Others than last time end a back-off.
+    fn secrets(&mut self, inputs: &mut impl Inputs, now: Now) -> Result<Vec<SecretString>, Option<Duration>> {
+        let all = self.definition.source.secrets().into_iter().map(|secret| inputs.secret(secret, now));
+        // Each is asked for before the first is waited for.
+        let secrets = all.collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>, _>>()?;
+        if !secrets.is_empty() {
+            let values: Vec<_> = secrets.iter().map(SecretString::expose).collect();
+            let seen = self.definition.fingerprint.with(&values).short();
+            if std::mem::replace(&mut self.inputs, seen) != seen {
+                self.failure = Failure::default();
+            }
+        }
+        Ok(secrets)
+    }
+
+    /// A secret is not at hand: news only where there is no hope for it, and only once.
+    fn block(&mut self, wait: Option<Duration>, now: Now) -> Option<Progress> {
+        let until = now.monotonic.after(wait?);
+        let was_blocked = self.blocked.replace(until).is_some_and(|until| now.monotonic < until);
+        (!was_blocked).then_some(Progress::Failed(CallFailure::NoSecret))
+    }
+
+    /// The lease is ours: makes the first request.
+    fn begin(
+        &mut self,
+        secrets: &[SecretString],
+        lease: &Lease,
+        store: &mut impl SharedStore,
+        inputs: &mut impl Inputs,
+        now: Now,
+    ) -> Due {
+        self.fetching = true;
+        self.step = 0;
+        let Definition { source, target, .. } = &*self.definition;
+        match source.request(target, secrets, inputs, now) {
+            Ok(request) => Due::Call(request),
+            Err(failure) => {
+                let mut jitter = Jitter::new(self.inputs);
+                Due::Changed(self.answered(Err(failure), lease, store, now, &mut jitter))
+            }
+        }
+    }
+
+    /// A secret that is a token: it is looked at again soon, and never shared.
+    fn take_over(&mut self, secrets: &[SecretString], now: Now) -> Option<Progress> {
+        let is_new = self.usable(now).is_none();
+        let Some(value) = secrets.first().filter(|value| is_token(value.expose())).cloned() else {
+            return self.block(Some(RETRY_WHILE_USABLE), now);
+        };
+        let (refresh, expires) =
+            (now.monotonic.after(part(STATIC_LIFE, 2)), now.monotonic.after(STATIC_LIFE));
+        self.hold(Token { value, expires, refresh });
+        is_new.then_some(Progress::Fetched { life: STATIC_LIFE })
+    }
+
+    /// Whether a failure that somebody has shared counts here.
+    fn counts(&self, failure: &Failure) -> bool {
+        failure.inputs == self.inputs && self.forgiven.nanoseconds() <= failure.at
+    }
+
+    pub(super) fn forgive(&mut self, now: Now) {
+        self.failure = Failure::default();
+        self.forgiven = now.monotonic;
+    }
+
     /// Takes over what another VM has published, if it is better than what is held here.
     fn adopt(&mut self, entry: &super::lease::Entry, now: Now) -> Option<Progress> {
         let fresher = |token: &&Token| self.usable(now).is_none_or(|held| held.expires < token.expires);
@@ -130,7 +232,7 @@ impl Record {
             self.hold(token.clone());
             return Some(Progress::Shared);
         }
-        if entry.failure.not_before > self.failure.not_before {
+        if entry.failure.not_before > self.failure.not_before && self.counts(&entry.failure) {
             self.failure = entry.failure;
             return Some(Progress::Failed(CallFailure::Elsewhere));
         }
@@ -141,10 +243,31 @@ impl Record {
         self.held = Some(token);
         self.failure = Failure::default();
         self.needed = false;
+        self.blocked = None;
         self.look_again = None;
     }
 
     pub(super) fn answered(
+        &mut self,
+        answer: Result<&Answer, CallFailure>,
+        lease: &Lease,
+        store: &mut impl SharedStore,
+        now: Now,
+        jitter: &mut Jitter,
+    ) -> Progress {
+        let Definition { source, target, .. } = &*self.definition;
+        match answer.ok().and_then(|answer| source.next_request(self.step, answer, target)) {
+            None => self.ended(answer, lease, store, now, jitter),
+            Some(Err(failure)) => self.ended(Err(failure), lease, store, now, jitter),
+            Some(Ok(request)) => {
+                self.step = self.step.saturating_add(1);
+                self.next = Some(request);
+                Progress::Continues
+            }
+        }
+    }
+
+    fn ended(
         &mut self,
         answer: Result<&Answer, CallFailure>,
         lease: &Lease,
@@ -180,7 +303,8 @@ impl Record {
         if answer.status != 200 {
             return Err(CallFailure::Status(answer.status));
         }
-        let fetched = read_answer(&answer.body, now.wall).map_err(CallFailure::Unusable)?;
+        let fetched = read_answer(&answer.body, self.definition.source.names_token_type(), now.wall)
+            .map_err(CallFailure::Unusable)?;
         let token = Token {
             expires: now.monotonic.after(fetched.life),
             refresh: now.monotonic.after(refresh_after(&fetched, jitter)),
@@ -212,11 +336,13 @@ impl Record {
                 (0, now.monotonic.after(wait.max(asked).max(Duration::from_secs(1))))
             }
         };
-        Failure { count, not_before: not_before.nanoseconds() }
+        let (not_before, at) = (not_before.nanoseconds(), now.monotonic.nanoseconds());
+        Failure { count, not_before, at, inputs: self.inputs }
     }
 
     pub(super) fn lost(&mut self, lease: &Lease, store: &mut impl SharedStore, now: Now) {
         self.fetching = false;
+        self.next = None;
         lease.release(self.definition.fingerprint, store, now);
     }
 }

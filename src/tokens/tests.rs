@@ -6,19 +6,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::lease::{Alone, Failure, LEASE, Lease, SharedStore, Taken, Token, Version};
-use super::{Definition, Get, Imds, ImdsIdentity, Progress, Source, Target, Tokens};
+use super::{AssignedIdentity, Definition, Get, Imds, Inputs, Progress, Source, Target, Tokens};
 use crate::calls::{Answer, CALL_TIMEOUT, CallFailure, Jitter, Unusable};
 use crate::fingerprint::Fingerprint;
 use crate::secret::SecretString;
 use crate::time::{Monotonic, Now, UnixTime};
 
-fn imds(identity: ImdsIdentity) -> Source {
+fn imds(identity: AssignedIdentity) -> Source {
     Source::Imds(Imds { cluster: "imds".into(), identity })
 }
 
 fn definition(resource: &str) -> Rc<Definition> {
     let target = Target::Resource(resource.into());
-    Rc::new(Definition::new("gateway", imds(ImdsIdentity::SystemAssigned), &target).unwrap())
+    Rc::new(Definition::new("gateway", imds(AssignedIdentity::System), &target).unwrap())
 }
 
 fn at(milliseconds: u64) -> Now {
@@ -30,11 +30,24 @@ fn at(milliseconds: u64) -> Now {
 
 fn token_answer(name: &str, life: u64) -> Answer {
     let body = format!(r#"{{"access_token":"{name}","expires_in":"{life}","token_type":"Bearer"}}"#);
-    Answer { status: 200, retry_after: None, body: body.into_bytes() }
+    Answer { status: 200, retry_after: None, challenge: None, body: body.into_bytes() }
 }
 
 fn status(status: u16) -> Answer {
-    Answer { status, retry_after: None, body: Vec::new() }
+    Answer { status, retry_after: None, challenge: None, body: Vec::new() }
+}
+
+/// For sources that need nothing.
+struct NoInputs;
+
+impl Inputs for NoInputs {
+    fn secret(&mut self, _: Fingerprint, _: Now) -> Result<SecretString, Option<Duration>> {
+        Err(None)
+    }
+
+    fn identifier(&mut self) -> String {
+        String::new()
+    }
 }
 
 /// One VM that shares with nobody, and its clock in milliseconds.
@@ -59,7 +72,7 @@ impl Vm {
     }
 
     fn calls(&mut self) -> usize {
-        self.tokens.due(&Lease::new(1), &mut Alone, at(self.now)).calls.len()
+        self.tokens.due(&Lease::new(1), &mut Alone, &mut NoInputs, at(self.now)).calls.len()
     }
 
     fn answer(&mut self, answer: &Answer) -> Progress {
@@ -101,10 +114,10 @@ fn equal_definitions_share_a_token_and_others_never_do() {
     assert_ne!(definition("api://a").fingerprint, definition("api://b").fingerprint);
     let of =
         |identity| Definition::new("x", imds(identity), &Target::Resource("r".into())).unwrap().fingerprint;
-    let scope = Definition::new("y", imds(ImdsIdentity::SystemAssigned), &Target::Scope("r/.default".into()));
-    assert_eq!(of(ImdsIdentity::SystemAssigned), scope.unwrap().fingerprint);
-    assert_ne!(of(ImdsIdentity::ClientId("1".into())), of(ImdsIdentity::ObjectId("1".into())));
-    assert_ne!(of(ImdsIdentity::ClientId("1".into())), of(ImdsIdentity::SystemAssigned));
+    let scope = Definition::new("y", imds(AssignedIdentity::System), &Target::Scope("r/.default".into()));
+    assert_eq!(of(AssignedIdentity::System), scope.unwrap().fingerprint);
+    assert_ne!(of(AssignedIdentity::ClientId("1".into())), of(AssignedIdentity::ObjectId("1".into())));
+    assert_ne!(of(AssignedIdentity::ClientId("1".into())), of(AssignedIdentity::System));
 }
 
 #[test]
@@ -126,7 +139,7 @@ fn refresh_in_is_obeyed() {
     let mut vm = Vm::new();
     let _ = (vm.get(), vm.calls());
     let body = br#"{"access_token":"t1","expires_in":3600,"refresh_in":600}"#;
-    vm.answer(&Answer { status: 200, retry_after: None, body: body.to_vec() });
+    vm.answer(&Answer { status: 200, retry_after: None, challenge: None, body: body.to_vec() });
     let after = vm.until_call(3_600_000).unwrap() / 1_000;
     assert!((540..=601).contains(&after), "{after}");
 }
@@ -198,11 +211,11 @@ fn the_quick_tries_begin_when_a_token_ends_after_failed_refreshes() {
 #[test]
 fn a_vm_that_joins_an_outage_late_does_not_begin_the_quick_tries_again() {
     let (of, mut store) = (definition("api://a").fingerprint, Memory::default());
-    let failure = Failure { count: 8, not_before: at(1_000).monotonic.nanoseconds() };
+    let failure = Failure { count: 8, not_before: at(1_000).monotonic.nanoseconds(), ..Failure::default() };
     Lease::new(1).publish_failure(of, failure, &mut store, at(0));
     let (lease, mut late, definition) = (Lease::new(2), Tokens::default(), definition("api://a"));
     let _ = late.get(&definition, at(2_000));
-    assert_eq!(late.due(&lease, &mut store, at(2_000)).calls.len(), 1);
+    assert_eq!(late.due(&lease, &mut store, &mut NoInputs, at(2_000)).calls.len(), 1);
     late.answered(of, Ok(&status(500)), &lease, &mut store, at(2_000), &mut Jitter::new(1));
     assert!(matches!(late.get(&definition, at(2_000)), Get::Unavailable(wait) if wait.as_secs() >= 30));
 }
@@ -230,7 +243,12 @@ fn a_permanent_error_is_told_at_once_and_tried_again_after_a_minute() {
 fn retry_after_is_obeyed() {
     let mut vm = Vm::new();
     vm.until_call(0);
-    vm.answer(&Answer { status: 429, retry_after: Some("20".into()), body: b"Too Many Requests".to_vec() });
+    vm.answer(&Answer {
+        status: 429,
+        retry_after: Some("20".into()),
+        challenge: None,
+        body: b"Too Many Requests".to_vec(),
+    });
     assert_eq!(vm.get(), Err(Some(20)), "nobody waits for what will not come");
     assert_eq!(vm.until_call(60_000), Some(20_000));
 }
@@ -346,17 +364,18 @@ fn what_somebody_else_wrote_does_no_harm() {
     let key = store.values.keys().next().unwrap().clone();
     let good = String::from_utf8(store.values[&key].0.clone()).unwrap();
     let year = 31_536_000_000_000_000_u64;
-    let failure = |not_before| format!(r#""failure":{{"count":1,"not_before":{not_before}}}"#);
+    let failure =
+        |not_before| format!(r#""failure":{{"count":1,"not_before":{not_before},"at":0,"inputs":0}}"#);
     for text in [
         String::new(),
         "garbage".into(),
         "[".repeat(100_000),
-        good.replace("\"format\":1", "\"format\":2"),
-        format!(r#"{{"format":1,"holder":[7,{year}],"token":null,{}}}"#, failure(0)),
-        format!(r#"{{"format":1,"holder":null,"token":["a\r\nb",{year},0],{}}}"#, failure(0)),
-        format!(r#"{{"format":1,"holder":null,"token":["t",{year},0],{}}}"#, failure(0)),
-        format!(r#"{{"format":1,"holder":null,"token":["t",0,0],{}}}"#, failure(0)),
-        format!(r#"{{"format":1,"holder":null,"token":null,{}}}"#, failure(year)),
+        good.replace("\"format\":2", "\"format\":1"),
+        format!(r#"{{"format":2,"holder":[7,{year}],"token":null,{}}}"#, failure(0)),
+        format!(r#"{{"format":2,"holder":null,"token":["a\r\nb",{year},0],{}}}"#, failure(0)),
+        format!(r#"{{"format":2,"holder":null,"token":["t",{year},0],{}}}"#, failure(0)),
+        format!(r#"{{"format":2,"holder":null,"token":["t",0,0],{}}}"#, failure(0)),
+        format!(r#"{{"format":2,"holder":null,"token":null,{}}}"#, failure(year)),
     ] {
         store.values.insert(key.clone(), (text.clone().into_bytes(), 77));
         let seen = lease.read(of, &mut store, at(0));
@@ -369,7 +388,7 @@ fn what_somebody_else_wrote_does_no_harm() {
 #[test]
 fn a_back_off_holds_for_all_vms() {
     let (of, mut store) = (Fingerprint::of(&["x"]), Memory::default());
-    let failure = Failure { count: 2, not_before: at(5_000).monotonic.nanoseconds() };
+    let failure = Failure { count: 2, not_before: at(5_000).monotonic.nanoseconds(), ..Failure::default() };
     Lease::new(1).publish_failure(of, failure, &mut store, at(0));
     assert_eq!(Lease::new(2).read(of, &mut store, at(0)).failure, failure);
 }
@@ -421,7 +440,7 @@ impl World {
 
     fn tick(&mut self, vm: usize) {
         let (lease, tokens) = &mut self.vms[vm];
-        for _ in tokens.due(lease, &mut self.store, at(self.now)).calls {
+        for _ in tokens.due(lease, &mut self.store, &mut NoInputs, at(self.now)).calls {
             self.flights.push(Flight { vm, until: self.now + CALL_TIMEOUT.as_millis() as u64 });
         }
         assert!(self.flights.len() <= 1, "two token requests at a time");

@@ -135,7 +135,7 @@ impl Compiler {
 }
 
 /// Names of hosts in lower case, with at least one dot (RFC 1123, section 2.1).
-fn is_domain(text: &str) -> bool {
+pub(super) fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()
             && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -143,7 +143,7 @@ fn is_domain(text: &str) -> bool {
     text.contains('.') && text.len() <= 253 && text.split('.').all(is_label)
 }
 
-const fn login_host(cloud: raw::Cloud) -> &'static str {
+pub(super) const fn login_host(cloud: raw::Cloud) -> &'static str {
     match cloud {
         raw::Cloud::Public => "login.microsoftonline.com",
         raw::Cloud::UsGovernment => "login.microsoftonline.us",

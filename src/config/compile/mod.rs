@@ -4,6 +4,7 @@
 
 mod attach;
 mod claims;
+mod client_credentials;
 mod entra;
 mod headers;
 mod identities;

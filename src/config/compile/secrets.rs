@@ -95,7 +95,7 @@ impl Compiler {
         secrets::secret(value).or_else(|| self.fault(path, FaultKind::Empty("a secret has 1 byte to 64 KiB")))
     }
 
-    fn file(&mut self, path: &Path, raw: raw::SecretFile) -> Option<Origin> {
+    pub(super) fn file(&mut self, path: &Path, raw: raw::SecretFile) -> Option<Origin> {
         let cluster = self.text(&path.member("cluster"), raw.cluster);
         let refresh = self.refresh(path, raw.refresh.as_deref(), FILE_REFRESH);
         let file = self.file_path(&path.member("path"), raw.path);

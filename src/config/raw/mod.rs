@@ -25,7 +25,10 @@ use serde::de::{self, Deserializer, Visitor};
 pub(super) use attach::{Attach, Existing, OnError};
 pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
 pub(super) use headers::{ClaimEncoding, ClaimToFilterState, ClaimToHeader, Headers};
-pub(super) use identities::{Identity, ManagedIdentitySource};
+pub(super) use identities::{
+    ChallengeFiles, ClientAuthentication, ClientCredentials, EntraTokenEndpoint, EntraVersion, Identity,
+    ManagedIdentity, ManagedIdentitySource, StaticToken, WorkloadIdentity,
+};
 pub(super) use issuers::{Cloud, Entra, Issuer, Jwks, PublicKey, SymmetricKey, Version};
 pub(super) use on_failure::{Body, OnFailure};
 pub(super) use operations::{Ambiguity, Match, Operation};

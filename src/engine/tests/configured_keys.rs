@@ -99,7 +99,7 @@ fn other_keys_under_the_same_name_are_another_issuer() {
     let configuration = with_issuer(jwks(&[new.jwk("k1")]));
     world.configuration =
         Rc::new(Configuration::parse(configuration.as_bytes(), &Environment::default()).unwrap());
-    world.state.install(&world.configuration);
+    world.state.install(&world.configuration, world.now);
     assert_eq!(world.with_token("GET", "/any", &token), "401 signature_invalid");
 }
 

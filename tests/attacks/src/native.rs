@@ -35,7 +35,7 @@ impl Gateway {
             .unwrap_or_else(|faults| panic!("{faults:#?}"));
         let configuration = Rc::new(configuration);
         let mut state = State::new(Software, 1);
-        state.install(&configuration);
+        state.install(&configuration, Now::default());
         let now = Now {
             monotonic: Monotonic::from_nanoseconds(1_000_000_000_000),
             wall: UnixTime::from_seconds(1_800_000_000),
@@ -113,9 +113,11 @@ impl Gateway {
             Some(document) if document.body.len() > MAX_ANSWER_BYTES => Outcome::NoAnswer,
             Some(document) => {
                 let Published { status, body, .. } = document.clone();
-                Outcome::Answer(Answer { status, retry_after: None, body })
+                Outcome::Answer(Answer { status, retry_after: None, challenge: None, body })
             }
-            None => Outcome::Answer(Answer { status: 404, retry_after: None, body: Vec::new() }),
+            None => {
+                Outcome::Answer(Answer { status: 404, retry_after: None, challenge: None, body: Vec::new() })
+            }
         }
     }
 }

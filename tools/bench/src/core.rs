@@ -113,7 +113,7 @@ impl World {
                 format!("/api/{last}/items?x=1")
             },
         };
-        world.state.install(&world.configuration);
+        world.state.install(&world.configuration, world.now);
         let warm_up = if kind == Kind::Cold { 0 } else { world.tokens.len() };
         // The first one waits for keys and the token; it is of no kind that is counted.
         world.settle(&token(usize::MAX >> 1));
@@ -132,6 +132,7 @@ impl World {
                 let outcome = Outcome::Answer(Answer {
                     status: 200,
                     retry_after: None,
+                    challenge: None,
                     body: answer(&call.request.url.path),
                 });
                 self.state.ended(call.id, &outcome, &mut Alone, self.now);

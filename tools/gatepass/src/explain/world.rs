@@ -50,7 +50,7 @@ pub(super) fn decide(
     const MAX_ROUNDS: u64 = 100;
     let mut state = State::new(checker, 1);
     let mut now = Now { monotonic: Monotonic::from_nanoseconds(1), wall: UnixTime::from_seconds(wall) };
-    state.install(configuration);
+    state.install(configuration, now);
     let mut step = engine::start(configuration, &mut state, STREAM, &RequestHead::new(headers), now);
     for _ in 0..MAX_ROUNDS {
         let Step::Wait(pending) = step else { break };
@@ -68,7 +68,7 @@ pub(super) fn decide(
 }
 
 fn answer(body: &str) -> Answer {
-    Answer { status: 200, retry_after: None, body: body.as_bytes().to_vec() }
+    Answer { status: 200, retry_after: None, challenge: None, body: body.as_bytes().to_vec() }
 }
 
 /// A key set that fits any token: used where signatures are not checked.
