@@ -6,18 +6,23 @@ mod credentials;
 mod disclosure;
 mod edits;
 mod head;
+mod query;
+mod refuse;
+mod subscription;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::access::{Ambiguities, CanonicalPath, Parameters, Permit, Target, is_method};
+use crate::access::{Ambiguities, CanonicalPath, Denied, Parameters, Permit, Target, is_method};
 use crate::calls::Purpose;
-use crate::config::{Configuration, Inbound, OnFailure, Operation};
-use crate::jwt::{Rejection, VerifiedToken, Verifier};
+use crate::config::{Configuration, Inbound, InboundToken, Operation};
+use crate::jwt::{Claims, Rejection, VerifiedToken, Verifier};
 use crate::observe::Counter;
 use crate::refusal::{Asked, Reason, Refusal};
+use crate::refusal_log::{Outcome, Refused};
+use crate::secret::SecretString;
 use crate::state::{State, StreamId};
 use crate::time::{Monotonic, Now};
 
@@ -28,6 +33,8 @@ use attach::{Original, Patience, attach, originals, stripped};
 use caller::{Request, admit};
 use credentials::{Credentials, credentials};
 use disclosure::{disclose, remove, strip};
+use refuse::By;
+use subscription::shown;
 
 /// What happens to a request next.
 #[derive(Debug)]
@@ -49,6 +56,8 @@ pub struct Pending {
     method: String,
     /// The path's parameters; each is bounded in size, the template in their number.
     parameters: Parameters,
+    /// The subscription key that it shows, as long as it has not been checked.
+    key: Option<SecretString>,
     caller: Caller,
     /// What becomes of the caller's headers that the operation's attachments want to write.
     originals: Vec<Original>,
@@ -80,6 +89,8 @@ enum Caller {
 /// Why a request cannot go on now.
 enum Halt {
     Refuse(Reason),
+    /// The caller is known, but may not do this.
+    Deny(Denied, Rc<VerifiedToken>),
     Wait(Purpose),
 }
 
@@ -93,17 +104,24 @@ pub fn start<V: Verifier>(
 ) -> Step {
     let asked = Asked { is_grpc: head.is_grpc() };
     match operation(configuration, head) {
-        Err(reason) => refuse(&configuration.on_failure, asked, state, reason),
+        Err(reason) => {
+            let by = By { configuration, operation: None, asked };
+            Step::Refuse(by.refuse(reason, None, state))
+        }
         Ok((index, operation, method, parameters)) => {
-            let (credentials, edits) = match look(configuration, operation, head) {
-                Ok(looked) => looked,
-                Err(reason) => return refuse(&operation.on_failure, asked, state, reason),
+            let Seen { credentials, key, edits } = match look(configuration, operation, head) {
+                Ok(seen) => seen,
+                Err(reason) => {
+                    let by = By { configuration, operation: Some((index, operation)), asked };
+                    return Step::Refuse(by.refuse(reason, None, state));
+                }
             };
             let pending = Pending {
                 configuration: Rc::clone(configuration),
                 operation: index,
                 method: method.to_owned(),
                 parameters,
+                key,
                 caller: Caller::Unknown(credentials),
                 edits,
                 originals: originals(operation, head),
@@ -139,12 +157,20 @@ pub fn matched(configuration: &Configuration, head: &RequestHead<'_>) -> Option<
     operation(configuration, head).ok().map(|(index, ..)| index)
 }
 
-/// What an operation wants to see of a request, and what it wants away.
+/// What an operation wants to see of a request.
+struct Seen {
+    credentials: Credentials,
+    key: Option<SecretString>,
+    /// What it wants away.
+    edits: Edits,
+}
+
+/// Looks at the head of a request for what its operation wants to see there.
 fn look(
     configuration: &Configuration,
     operation: &Operation,
     head: &RequestHead<'_>,
-) -> Result<(Credentials, Edits), Reason> {
+) -> Result<Seen, Reason> {
     let validate = match &operation.inbound {
         Inbound::Anonymous => None,
         Inbound::Validate(validate) => Some(validate),
@@ -155,8 +181,16 @@ fn look(
         Some(validate) => credentials(&validate.handling, head, &mut edits),
         None => Credentials::None,
     };
+    let key = match &operation.subscription {
+        Some(rule) => Some(shown(rule, head, &mut edits)?),
+        None => None,
+    };
+    for (index, header) in operation.required_headers.iter().enumerate() {
+        let values = head.all(header.name.as_str());
+        header.check(values).map_err(|denied| Reason::Header { denied, index })?;
+    }
     remove(&operation.headers.remove, head, &mut edits);
-    Ok((credentials, edits))
+    Ok(Seen { credentials, key, edits })
 }
 
 /// Looks at a waiting request again.
@@ -186,19 +220,16 @@ impl Pending {
             state.counters.count(Counter::Forwarded);
             return Ok(());
         }
-        let operation = self.configuration.operations.get(self.operation);
-        let on_failure = operation.map_or(&self.configuration.on_failure, |operation| &operation.on_failure);
-        Err(refusal(on_failure, self.asked, state, Reason::DestinationNotAllowed))
+        let by = By::number(&self.configuration, self.operation, self.asked);
+        Err(by.refuse(Reason::DestinationNotAllowed, None, state))
     }
 }
 
 fn go_on<V: Verifier>(mut pending: Pending, state: &mut State<V>, stream: StreamId, now: Now) -> Step {
     let configuration = Rc::clone(&pending.configuration);
-    let Some(operation) = configuration.operations.get(pending.operation) else {
-        return refuse(&configuration.on_failure, pending.asked, state, Reason::Internal);
-    };
-    let refuse = |pending: &Pending, state: &mut _, reason| {
-        refuse(&operation.on_failure, pending.asked, state, reason)
+    let by = By::number(&configuration, pending.operation, pending.asked);
+    let Some((_, operation)) = by.operation else {
+        return Step::Refuse(by.refuse(Reason::Internal, None, state));
     };
     let decided = match advance(&mut pending, operation, state, Patience::Left, now) {
         Err(Halt::Wait(purpose)) => {
@@ -219,8 +250,10 @@ fn go_on<V: Verifier>(mut pending: Pending, state: &mut State<V>, stream: Stream
             state.counters.count(Counter::Forwarded);
             Step::Forward(edits)
         }
-        Err(Halt::Refuse(reason)) => refuse(&pending, state, reason),
-        Err(Halt::Wait(purpose)) => refuse(&pending, state, unavailable(purpose)),
+        Err(halt) => {
+            let (reason, caller) = halt.reason();
+            Step::Refuse(by.refuse(reason, caller, state))
+        }
     }
 }
 
@@ -232,18 +265,15 @@ const fn unavailable(purpose: Purpose) -> Reason {
     }
 }
 
-fn refuse<V: Verifier>(on_failure: &OnFailure, asked: Asked, state: &mut State<V>, reason: Reason) -> Step {
-    Step::Refuse(refusal(on_failure, asked, state, reason))
-}
-
-fn refusal<V: Verifier>(
-    on_failure: &OnFailure,
-    asked: Asked,
-    state: &mut State<V>,
-    reason: Reason,
-) -> Refusal {
-    state.counters.count(Counter::Refused(reason.code()));
-    Refusal::new(reason, on_failure, asked)
+impl Halt {
+    /// Why the request is refused if it cannot go on later, and the caller's claims if they were verified.
+    fn reason(&self) -> (Reason, Option<&Claims>) {
+        match self {
+            Self::Refuse(reason) => (*reason, None),
+            Self::Deny(denied, token) => (Reason::Denied(*denied), Some(token.claims())),
+            Self::Wait(purpose) => (unavailable(*purpose), None),
+        }
+    }
 }
 
 /// Goes as far as can be gone now: first the caller, then the tokens for the backend.
@@ -254,9 +284,18 @@ fn advance<V: Verifier>(
     patience: Patience,
     now: Now,
 ) -> Result<Edits, Halt> {
+    if let (Some(rule), Some(key)) = (&operation.subscription, &pending.key) {
+        subscription::check(rule, key, state, now)?;
+        pending.key = None;
+    }
     if let Caller::Unknown(credentials) = &pending.caller {
         let request = Request { method: &pending.method, parameters: &pending.parameters };
-        let (permit, token) = admit(&operation.inbound, request, credentials, state, now)?;
+        let (permit, token) = match admit(&operation.inbound, request, credentials, state, now) {
+            Ok(admitted) => admitted,
+            Err(Halt::Wait(purpose)) if patience == Patience::Left => return Err(Halt::Wait(purpose)),
+            Err(halt) if operation.enforce => return Err(halt),
+            Err(halt) => (only_report(pending, operation, &halt, state), None),
+        };
         pending.caller = Caller::Permitted(permit, token);
     }
     let Caller::Permitted(permit, token) = &pending.caller else {
@@ -276,6 +315,29 @@ fn advance<V: Verifier>(
     }
     edits.extend(attached);
     Ok(edits)
+}
+
+/// Lets a request pass that an operation would refuse if it enforced. The backend gets no token in a place where it may
+/// think that it was checked.
+fn only_report<V: Verifier>(
+    pending: &mut Pending,
+    operation: &Operation,
+    halt: &Halt,
+    state: &mut State<V>,
+) -> Permit {
+    let (reason, caller) = halt.reason();
+    state.note_refusal(&Refused {
+        outcome: Outcome::OnlyReported,
+        code: reason.code(),
+        operation: Some(pending.operation),
+        caller,
+    });
+    if let Inbound::Validate(validate) = &operation.inbound
+        && let InboundToken::MoveTo(header) = &validate.handling.inbound
+    {
+        pending.edits.remove(header.clone());
+    }
+    Permit::without_identity()
 }
 
 const fn rejected(rejection: Rejection) -> Halt {

@@ -34,6 +34,7 @@ pub mod jwt;
 pub mod keys;
 pub mod observe;
 pub mod refusal;
+pub mod refusal_log;
 pub mod secret;
 pub mod secrets;
 pub mod state;

@@ -16,12 +16,18 @@ pub enum Counter {
     Forwarded,
     /// A request was refused, for the reason of this code.
     Refused(&'static str),
+    /// A request was let pass that would have been refused, for the reason of this code, if its operation enforced.
+    WouldRefuse(&'static str),
+    /// A line about a refused request was not written: there had been enough of them.
+    LogSuppressed,
     /// A request began to wait for keys or a token.
     Waited,
     /// A claim that a header or filter state was to have could not be written without ambiguity.
     ClaimOmitted,
     /// A token was remembered, so that its signature was not checked again.
     Remembered,
+    /// A token was not remembered, so that its signature was checked.
+    NotRemembered,
     /// A call for keys was sent.
     KeysRequested,
     /// Keys were loaded or found unchanged.
@@ -54,9 +60,12 @@ impl Counter {
         let (name, code) = match self {
             Self::Forwarded => ("requests.forwarded", None),
             Self::Refused(code) => ("requests.refused", Some(code)),
+            Self::WouldRefuse(code) => ("requests.would_refuse", Some(code)),
+            Self::LogSuppressed => ("log.suppressed", None),
             Self::Waited => ("requests.waited", None),
             Self::ClaimOmitted => ("claims.omitted", None),
             Self::Remembered => ("verdicts.remembered", None),
+            Self::NotRemembered => ("verdicts.missed", None),
             Self::KeysRequested => ("keys.requested", None),
             Self::KeysFetched => ("keys.fetched", None),
             Self::KeysFailed(code) => ("keys.failed", Some(code)),

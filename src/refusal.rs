@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::access::{AmbiguousPath, Denied};
-use crate::config::{BodyForm, OnFailure};
+use crate::access::{AmbiguousPath, Denied, HeaderDenied, RequiredHeader};
+use crate::config::{BodyForm, OnFailure, Operation, SubscriptionRule};
 use crate::jwt::Rejection;
 
 /// The realm of every challenge (RFC 9110, section 11.5).
@@ -45,6 +45,23 @@ pub enum Reason {
     /// The token is good, but its holder may not do this.
     #[error("{0}")]
     Denied(Denied),
+    /// There is no subscription key.
+    #[error("there is no subscription key")]
+    SubscriptionKeyMissing,
+    /// There is a subscription key, but not one that opens this operation.
+    #[error("no subscription that opens this operation has this key")]
+    SubscriptionKeyInvalid,
+    /// There are several.
+    #[error("there is more than one subscription key")]
+    SubscriptionKeyMultiple,
+    /// A header that the operation asks for is not as it must be.
+    #[error("{denied}")]
+    Header {
+        /// Why.
+        denied: HeaderDenied,
+        /// The number of the header in the operation.
+        index: usize,
+    },
     /// The keys of an issuer are not to be had.
     #[error("the issuer's keys are not to be had")]
     KeysUnavailable(Duration),
@@ -77,6 +94,10 @@ impl Reason {
             Self::TokenMultiple => "token_multiple",
             Self::Token(rejection) => rejection.code(),
             Self::Denied(denied) => denied.code(),
+            Self::SubscriptionKeyMissing => "subscription_key_missing",
+            Self::SubscriptionKeyInvalid => "subscription_key_invalid",
+            Self::SubscriptionKeyMultiple => "subscription_key_multiple",
+            Self::Header { denied, .. } => denied.code(),
             Self::KeysUnavailable(_) => "keys_unavailable",
             Self::KeysBusy => "keys_busy",
             Self::TokenUnavailable(_) => "token_unavailable",
@@ -91,8 +112,13 @@ impl Reason {
         match self {
             Self::OperationNotFound => StatusCode::NOT_FOUND,
             Self::MethodInvalid | Self::PathAmbiguous(_) => StatusCode::BAD_REQUEST,
-            Self::TokenMissing | Self::SchemeNotAllowed | Self::TokenMultiple | Self::Token(_) => {
-                on_failure.status
+            Self::TokenMissing
+            | Self::SchemeNotAllowed
+            | Self::TokenMultiple
+            | Self::Token(_)
+            | Self::Header { .. } => on_failure.status,
+            Self::SubscriptionKeyMissing | Self::SubscriptionKeyInvalid | Self::SubscriptionKeyMultiple => {
+                StatusCode::UNAUTHORIZED
             }
             Self::Denied(_) => on_failure.forbidden_status,
             Self::KeysUnavailable(_)
@@ -112,6 +138,15 @@ impl Reason {
             Self::PathAmbiguous(_) => "The path of the request is ambiguous.",
             Self::TokenMissing => "JWT not present.",
             Self::SchemeNotAllowed | Self::TokenMultiple | Self::Token(_) | Self::Denied(_) => "Invalid JWT.",
+            Self::SubscriptionKeyMissing => {
+                "Access denied due to missing subscription key. Make sure to include subscription key when making requests \
+                 to an API."
+            }
+            Self::SubscriptionKeyInvalid | Self::SubscriptionKeyMultiple => {
+                "Access denied due to invalid subscription key. Make sure to provide a valid key for an active \
+                 subscription."
+            }
+            Self::Header { .. } => "A header of the request is missing or not allowed. Access denied.",
             Self::KeysUnavailable(_)
             | Self::KeysBusy
             | Self::TokenUnavailable(_)
@@ -204,11 +239,29 @@ pub struct Asked {
 }
 
 impl Refusal {
-    /// The refusal of a request for `reason`.
+    /// The refusal of a request for `reason`, where no operation says how it looks.
     pub fn new(reason: Reason, on_failure: &OnFailure, asked: Asked) -> Self {
-        let status = reason.status(on_failure);
+        Self::with(reason, on_failure, asked, Words::default())
+    }
+
+    /// The refusal of a request for `reason` by an operation.
+    pub fn by(operation: &Operation, reason: Reason, asked: Asked) -> Self {
+        let words = match reason {
+            Reason::Header { denied, index } => {
+                operation.required_headers.get(index).map(|header| Words::of_header(header, denied))
+            }
+            Reason::SubscriptionKeyMissing
+            | Reason::SubscriptionKeyInvalid
+            | Reason::SubscriptionKeyMultiple => operation.subscription.as_ref().map(Words::of_subscription),
+            _ => None,
+        };
+        Self::with(reason, &operation.on_failure, asked, words.unwrap_or_default())
+    }
+
+    fn with(reason: Reason, on_failure: &OnFailure, asked: Asked, words: Words) -> Self {
+        let status = words.status.unwrap_or_else(|| reason.status(on_failure));
         let own = on_failure.message.as_deref().filter(|_| reason.is_about_token());
-        let message = own.unwrap_or_else(|| reason.message());
+        let message = words.message.as_deref().or(own).unwrap_or_else(|| reason.message());
         let code = on_failure.expose_reason.then_some(reason.code());
         let (content_type, body) = body(on_failure.body, status, message, code);
         let body = match (asked.is_grpc, code) {
@@ -216,7 +269,7 @@ impl Refusal {
             (true, None) => message.to_owned(),
             (false, _) => body,
         };
-        let challenge = reason.challenge(on_failure.expose_reason);
+        let challenge = words.challenge.or_else(|| reason.challenge(on_failure.expose_reason));
         let mut headers = vec![("content-type", Cow::Borrowed(content_type))];
         headers.extend(challenge.map(|challenge| ("www-authenticate", Cow::Owned(challenge))));
         headers.extend(reason.retry_after().map(|seconds| ("retry-after", Cow::Owned(seconds.to_string()))));
@@ -226,6 +279,34 @@ impl Refusal {
     /// The answer to a fault of ours: the request is never let pass.
     pub fn internal() -> Self {
         Self::new(Reason::Internal, &OnFailure::default(), Asked::default())
+    }
+}
+
+/// What an operation has to say about a refusal.
+#[derive(Default)]
+struct Words {
+    status: Option<StatusCode>,
+    message: Option<String>,
+    challenge: Option<String>,
+}
+
+impl Words {
+    /// API Management's (`check-header`), but that a value of the request is not repeated.
+    fn of_header(header: &RequiredHeader, denied: HeaderDenied) -> Self {
+        let name = &header.written;
+        let message = header.message.clone().unwrap_or_else(|| match denied {
+            HeaderDenied::Missing => format!("Header {name} was not found in the request. Access denied."),
+            HeaderDenied::NotAllowed => format!("Header {name} value is not allowed. Access denied."),
+            HeaderDenied::Multiple => format!("Header {name} occurs more than once. Access denied."),
+        });
+        Self { status: header.status, message: Some(message), challenge: None }
+    }
+
+    /// API Management's challenge.
+    fn of_subscription(rule: &SubscriptionRule) -> Self {
+        let name = &rule.written;
+        let challenge = format!("AzureApiManagementKey realm=\"gatepass\",name=\"{name}\",type=\"header\"");
+        Self { challenge: Some(challenge), ..Self::default() }
     }
 }
 

@@ -1,35 +1,63 @@
 //! Text that must never be printed.
 
+use std::cell::OnceCell;
 use std::fmt;
+use std::hint::black_box;
+
+use crate::jwt::sha256;
 
 /// A token or a secret. `Debug` prints its length only, and there is no `Display`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretString(String);
+#[derive(Clone)]
+pub struct SecretString {
+    text: String,
+    digest: OnceCell<[u8; 32]>,
+}
 
 impl SecretString {
     /// Takes hold of `text`.
     pub const fn new(text: String) -> Self {
-        Self(text)
+        Self { text, digest: OnceCell::new() }
     }
 
     /// The text itself. Each use of this is a place to look at in a review.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The text, where it may be the value of a header (RFC 9110, section 5.5): visible ASCII, with spaces and tabs
     /// only within it.
     pub fn header_value(&self) -> Option<&str> {
         let is_visible = |byte: &u8| byte.is_ascii_graphic();
-        let (first, last) = (self.0.as_bytes().first()?, self.0.as_bytes().last()?);
-        let within = self.0.bytes().all(|byte| is_visible(&byte) || byte == b' ' || byte == b'\t');
-        (within && is_visible(first) && is_visible(last)).then_some(&self.0)
+        let (first, last) = (self.text.as_bytes().first()?, self.text.as_bytes().last()?);
+        let within = self.text.bytes().all(|byte| is_visible(&byte) || byte == b' ' || byte == b'\t');
+        (within && is_visible(first) && is_visible(last)).then_some(&self.text)
     }
 }
 
+impl SecretString {
+    /// Whether both are the same text, in a time that does not depend on where they differ or on their lengths: their
+    /// digests are compared, all of each.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let pairs = self.digest().iter().zip(other.digest());
+        black_box(pairs.fold(0, |different, (own, theirs)| different | (own ^ theirs))) == 0
+    }
+
+    fn digest(&self) -> &[u8; 32] {
+        self.digest.get_or_init(|| sha256(self.text.as_bytes()))
+    }
+}
+
+impl PartialEq for SecretString {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same(other)
+    }
+}
+
+impl Eq for SecretString {}
+
 impl fmt::Debug for SecretString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretString({} bytes)", self.0.len())
+        write!(f, "SecretString({} bytes)", self.text.len())
     }
 }
 
@@ -44,6 +72,15 @@ mod tests {
     fn debug_prints_the_length_only() {
         let secret = SecretString::new("canary".into());
         assert_eq!(format!("{secret:?}"), "SecretString(6 bytes)");
+    }
+
+    #[test]
+    fn only_the_same_text_is_the_same() {
+        let secret = |text: &str| SecretString::new(text.to_owned());
+        assert!(secret("canary").is_same(&secret("canary")));
+        for other in ["", "canar", "canarz", "Canary", "canary "] {
+            assert!(!secret("canary").is_same(&secret(other)), "{other}");
+        }
     }
 
     #[test]

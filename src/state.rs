@@ -12,6 +12,7 @@ use crate::fingerprint::Fingerprint;
 use crate::jwt::Verifier;
 use crate::keys::{self, Keys};
 use crate::observe::{Counter, Counters, LogLevel, LogLine};
+use crate::refusal_log::{Line, Outcome as RefusalOutcome, RefusalLog, Refused};
 use crate::secret::SecretString;
 use crate::secrets::{self, Secrets};
 use crate::time::{Monotonic, Now};
@@ -51,6 +52,8 @@ pub struct State<V: Verifier> {
     pub slow_checks: Bucket,
     /// What was counted and not yet written.
     pub counters: Counters,
+    /// What is said about refused requests.
+    pub refusals: RefusalLog,
     log: Vec<LogLine>,
     lease: Lease,
     jitter: Jitter,
@@ -70,6 +73,7 @@ impl<V: Verifier> State<V> {
             waiting: Waiting::default(),
             slow_checks: Bucket::new(SLOW_CHECKS, SLOW_CHECK_INTERVAL),
             counters: Counters::default(),
+            refusals: RefusalLog::default(),
             log: Vec::new(),
             lease: Lease::new(owner),
             jitter: Jitter::new(owner),
@@ -227,6 +231,19 @@ impl<V: Verifier> State<V> {
                 Some(Purpose::Secret(of)) => self.secrets.lost(of),
                 None => {}
             }
+        }
+    }
+
+    /// Counts and logs a request that was refused, or would have been.
+    pub fn note_refusal(&mut self, refused: &Refused<'_>) {
+        self.counters.count(match refused.outcome {
+            RefusalOutcome::Refused => Counter::Refused(refused.code),
+            RefusalOutcome::OnlyReported => Counter::WouldRefuse(refused.code),
+        });
+        match self.refusals.line(refused) {
+            Line::Written(line) => self.log.push(line),
+            Line::Suppressed => self.counters.count(Counter::LogSuppressed),
+            Line::Unwanted => {}
         }
     }
 

@@ -121,8 +121,8 @@ impl Permit {
         Ok(Self(()))
     }
 
-    /// Lets everybody pass: for an operation whose configuration says `anonymous: true`.
-    pub const fn for_anonymous_operation() -> Self {
+    /// Lets a caller pass of whom nothing is known: its operation's configuration says that it may.
+    pub const fn without_identity() -> Self {
         Self(())
     }
 }

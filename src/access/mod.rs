@@ -7,6 +7,7 @@ mod claims;
 mod index;
 mod matcher;
 mod path;
+mod required_header;
 
 pub use callers::{ApplicationIds, CallerRules, ClientApplications, ClientClaims, Permit, TokenType};
 pub use canonical::{Ambiguities, AmbiguousPath, CanonicalPath};
@@ -15,6 +16,7 @@ pub use claims::{Condition, Denied, RequiredClaim, Requirement};
 pub use index::Index;
 pub use matcher::{BadHost, HostPattern, Matcher, Target};
 pub use path::{BadTemplate, Parameters, PathPattern, PathRules};
+pub use required_header::{HeaderDenied, RequiredHeader};
 
 /// Whether this is a method as requests carry them: a token (RFC 9110, section 9.1) of at most 32 bytes without
 /// lower-case letters. Methods are case-sensitive, but there are backends that read `delete` as `DELETE`.

@@ -3,6 +3,7 @@
 mod attachment;
 mod compile;
 mod fault;
+mod guards;
 mod headers;
 mod operations;
 mod protobuf;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::access::{ApplicationIds, CallerRules, Matcher};
+use crate::access::{ApplicationIds, CallerRules, Matcher, RequiredHeader};
 use crate::environment::Environment;
 use crate::json::Json;
 use crate::jwt::TimeRules;
@@ -27,6 +28,7 @@ use values::Values;
 
 pub use attachment::{Attachment, Credential, Existing, OnError};
 pub use fault::{Fault, FaultKind, Path, Segment};
+pub use guards::SubscriptionRule;
 pub use headers::{Disclosure, GatewayHeaders, HeaderRules};
 pub use operations::Operations;
 pub use token::{InboundToken, Scheme, TokenHandling, TokenPlace};
@@ -59,6 +61,12 @@ pub struct Operation {
     pub matcher: Matcher,
     /// What it asks of the caller.
     pub inbound: Inbound,
+    /// Whether what `inbound` refuses is refused. Where it is not, nothing is attached.
+    pub enforce: bool,
+    /// The subscription key that it asks for.
+    pub subscription: Option<SubscriptionRule>,
+    /// Headers that it asks for.
+    pub required_headers: Vec<RequiredHeader>,
     /// Credentials that are put into the request, each into a header of its own.
     pub attachments: Vec<Attachment>,
     /// How its refusals look.
@@ -70,7 +78,7 @@ pub struct Operation {
 /// What an operation asks of the caller.
 #[derive(Debug)]
 pub enum Inbound {
-    /// Nothing.
+    /// No token.
     Anonymous,
     /// A good token.
     Validate(Validate),
@@ -85,6 +93,8 @@ pub struct Validate {
     pub time: TimeRules,
     /// Where the token stands, and what becomes of it.
     pub handling: TokenHandling,
+    /// Whether a request without a token passes.
+    pub optional: bool,
 }
 
 /// An issuer, and what is asked of its tokens. Nothing of it holds for another issuer's.

@@ -1,4 +1,5 @@
 mod attach;
+mod guards;
 mod request;
 
 #[cfg(target_arch = "wasm32")]

@@ -33,10 +33,11 @@ pub(super) fn admit<V: Verifier>(
     now: Now,
 ) -> Result<(Permit, Option<Rc<VerifiedToken>>), Halt> {
     let validate = match inbound {
-        Inbound::Anonymous => return Ok((Permit::for_anonymous_operation(), None)),
+        Inbound::Anonymous => return Ok((Permit::without_identity(), None)),
         Inbound::Validate(validate) => validate,
     };
     match credentials {
+        Credentials::None if validate.optional => Ok((Permit::without_identity(), None)),
         Credentials::None => Err(Halt::Refuse(Reason::TokenMissing)),
         Credentials::Unacceptable(reason) => Err(Halt::Refuse(*reason)),
         Credentials::Token(token) => {
@@ -98,7 +99,7 @@ fn authenticate<V: Verifier>(
         match Permit::for_caller(&alternative.callers, request.method, request.parameters, &verified) {
             Ok(permit) => return Ok((permit, verified)),
             Err(denied) if last.stage <= Stage::Caller => {
-                last = Miss { stage: Stage::Caller, halt: Halt::Refuse(Reason::Denied(denied)) };
+                last = Miss { stage: Stage::Caller, halt: Halt::Deny(denied, verified) };
             }
             Err(_) => {}
         }
@@ -191,7 +192,7 @@ impl<'t> Presented<'t> {
             return Err(Stage::Key.refuse(*rejection));
         }
         let token = self.take()?;
-        let State { keys, verifier, slow_checks, .. } = state;
+        let State { keys, verifier, slow_checks, counters, .. } = state;
         let (algorithm, key) = match signing_key(&token, definition, keys, verifier, now) {
             Ok((algorithm, _)) if verifier.is_slow(algorithm) && !slow_checks.spend(now.monotonic) => {
                 self.unverified = Some(token);
@@ -203,6 +204,7 @@ impl<'t> Presented<'t> {
                 return Err(miss);
             }
         };
+        counters.count(Counter::NotRemembered);
         let verified = token.verify(algorithm, key, verifier).map_err(|rejection| {
             self.refuted.push((definition.fingerprint, rejection));
             Stage::Key.refuse(rejection)

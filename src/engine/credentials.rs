@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderName, HeaderValue};
 
+use super::query::{Parameter, Repeated, only_item, parameter};
 use super::{Edits, RequestHead};
 use crate::config::{InboundToken, Scheme, TokenHandling, TokenPlace};
 use crate::jwt::{MAX_TOKEN_BYTES, Rejection};
@@ -124,45 +125,12 @@ fn in_header(head: &RequestHead<'_>, name: &HeaderName, scheme: Scheme) -> Resul
     Ok(Some(Found { token: token.to_vec(), taken: Taken::Header(name.clone(), None) }))
 }
 
-/// The query parameter `name`, in whatever spelling a backend may read as that name. `;` divides parameters too, as
-/// there are backends that split there.
 fn in_query(head: &RequestHead<'_>, name: &str) -> Result<Option<Found>, Reason> {
-    let whole = head.first(":path");
-    let Some(mark) = whole.iter().position(|byte| *byte == b'?') else { return Ok(None) };
-    let (path, query) = whole.split_at(mark);
-    let is_divider = |byte: u8| matches!(byte, b'&' | b';');
-    let item = only_item(query.get(1..).unwrap_or_default(), is_divider, |item| {
-        let (key, value) = item.split_at(item.iter().position(|byte| *byte == b'=').unwrap_or(item.len()));
-        let is_ours = decode(key).is_some_and(|key| key.eq_ignore_ascii_case(name.as_bytes()));
-        is_ours.then(|| decode(value.get(1..).unwrap_or_default()))
-    })?;
-    let Some((token, rest)) = item else { return Ok(None) };
-    let divider: &[u8] = if rest.is_empty() { b"" } else { b"?" };
-    let path = HeaderValue::from_bytes(&[path, divider, &rest].concat());
-    Ok(Some(Found {
-        token: token.ok_or(Reason::Token(Rejection::Malformed))?,
-        taken: Taken::Path(path.map_err(|_| Reason::Token(Rejection::Malformed))?),
-    }))
-}
-
-/// Percent-decoding (RFC 3986, section 2.1); none where a `%` has not two hexadecimal digits behind it.
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((byte, behind)) = rest.split_first() {
-        let (byte, behind) = match (byte, behind) {
-            (b'%', [high, low, behind @ ..]) => (hexadecimal(*high)? << 4 | hexadecimal(*low)?, behind),
-            (b'%', _) => return None,
-            (byte, behind) => (*byte, behind),
-        };
-        decoded.push(byte);
-        rest = behind;
-    }
-    Some(decoded)
-}
-
-fn hexadecimal(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    let found = parameter(head.first(":path"), name).map_err(|Repeated| Reason::TokenMultiple)?;
+    let Some(Parameter { value, rest }) = found else { return Ok(None) };
+    let rest = HeaderValue::from_bytes(&rest).map_err(|_| Reason::Token(Rejection::Malformed))?;
+    let token = value.ok_or(Reason::Token(Rejection::Malformed))?;
+    Ok(Some(Found { token, taken: Taken::Path(rest) }))
 }
 
 /// The only item of a header with a list, which may be in several lines, that `token_of` finds a token in.
@@ -177,7 +145,9 @@ fn in_list(
     let list = lines.fold(Cow::Borrowed(first), |list, line| {
         Cow::Owned([&list, format!("{divider} ").as_bytes(), line].concat())
     });
-    let Some((token, rest)) = only_item(&list, |byte| char::from(byte) == divider, token_of)? else {
+    let Some((token, rest)) = only_item(&list, |byte| char::from(byte) == divider, token_of)
+        .map_err(|Repeated| Reason::TokenMultiple)?
+    else {
         return Ok(None);
     };
     let rest = match rest.trim_ascii() {
@@ -197,32 +167,4 @@ fn in_cookie(item: &[u8], name: &str) -> Option<Option<Vec<u8>>> {
 
 fn in_protocol(item: &[u8], prefix: &str) -> Option<Option<Vec<u8>>> {
     item.trim_ascii().strip_prefix(prefix.as_bytes()).map(|encoded| URL_SAFE_NO_PAD.decode(encoded).ok())
-}
-
-/// The item of a list in which `token_of` finds something, and the list without it, otherwise byte for byte as it
-/// was. Two such items are one too many.
-fn only_item<T>(
-    list: &[u8],
-    is_divider: impl Fn(u8) -> bool,
-    token_of: impl Fn(&[u8]) -> Option<T>,
-) -> Result<Option<(T, Vec<u8>)>, Reason> {
-    let mut found = None;
-    let mut before = 0_usize;
-    for item in list.split(|byte| is_divider(*byte)) {
-        let end = before.saturating_add(item.len());
-        if let Some(token) = token_of(item)
-            && found.replace((token, before, end)).is_some()
-        {
-            return Err(Reason::TokenMultiple);
-        }
-        before = end.saturating_add(1);
-    }
-    let Some((token, start, end)) = found else { return Ok(None) };
-    // With it goes the divider behind it, or that before the last.
-    let (start, end) = match end < list.len() {
-        true => (start, end.saturating_add(1)),
-        false => (start.saturating_sub(1), end),
-    };
-    let (before, behind) = (list.get(..start).unwrap_or_default(), list.get(end..).unwrap_or_default());
-    Ok(Some((token, [before, behind].concat())))
 }

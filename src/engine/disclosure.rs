@@ -4,7 +4,7 @@ use http::HeaderName;
 
 use super::{Edits, RequestHead};
 use crate::access::ClaimValue;
-use crate::config::{Disclosure, Existing, GatewayHeaders, Inbound, Operation};
+use crate::config::{Disclosure, Existing, GatewayHeaders, Inbound, Operation, SubscriptionRule};
 use crate::jwt::Claims;
 use crate::observe::{Counter, Counters};
 use crate::refusal::Reason;
@@ -34,8 +34,11 @@ fn is_read(operation: &Operation, name: &[u8]) -> bool {
         Inbound::Validate(validate) => validate.handling.place.is_header(name),
         Inbound::Anonymous => false,
     };
+    let is_key = |rule: &SubscriptionRule| rule.forward && rule.header.as_str().as_bytes() == name;
     let kept = operation.attachments.iter().filter(|attachment| attachment.existing == Existing::Keep);
-    is_place || kept.map(|attachment| attachment.header.as_str()).any(|header| header.as_bytes() == name)
+    is_place
+        || operation.subscription.as_ref().is_some_and(is_key)
+        || kept.map(|attachment| attachment.header.as_str()).any(|header| header.as_bytes() == name)
 }
 
 /// Takes away what the operation does not want of the client's headers.

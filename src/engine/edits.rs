@@ -41,6 +41,11 @@ impl Edits {
         self.path = Some(secret(path));
     }
 
+    /// The path that is put in place of the request's, if any.
+    pub fn path(&self) -> Option<&[u8]> {
+        self.path.as_ref().map(HeaderValue::as_bytes)
+    }
+
     /// Sets a filter state.
     pub fn set_filter_state(&mut self, key: Rc<str>, value: HeaderValue) {
         self.filter_state.push((key, secret(value)));

@@ -22,6 +22,7 @@ use crate::tokens::lease::Alone;
 
 mod configured_keys;
 mod entra;
+mod guards;
 mod matching;
 mod several_issuers;
 

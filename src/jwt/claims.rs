@@ -21,6 +21,8 @@ pub struct TimeRules {
     pub clock_skew: Duration,
     /// Whether `exp` must be there.
     pub require_expiration: bool,
+    /// How long a token may live at the most, from `iat` to `exp`, both of which must then be there.
+    pub max_lifetime: Option<Duration>,
 }
 
 impl Claims {
@@ -57,7 +59,8 @@ impl Claims {
     /// it is valid.
     ///
     /// # Errors
-    /// [`Rejection::ExpirationMissing`], [`Rejection::Expired`], [`Rejection::NotYetValid`]
+    /// [`Rejection::ExpirationMissing`], [`Rejection::Expired`], [`Rejection::NotYetValid`]; where a longest life is
+    /// asked for, [`Rejection::IssuedAtMissing`], [`Rejection::LifetimeNotAllowed`], [`Rejection::ClaimType`]
     pub fn check_time(&self, rules: &TimeRules, now: UnixTime) -> Result<(), Rejection> {
         let skew = rules.clock_skew.as_secs_f64();
         // Exact: a clock is far below 2^53 seconds.
@@ -67,9 +70,18 @@ impl Claims {
             Some(expiration) if now - skew >= expiration => return Err(Rejection::Expired),
             _ => {}
         }
-        match self.not_before {
-            Some(not_before) if now + skew < not_before => Err(Rejection::NotYetValid),
-            _ => Ok(()),
+        if self.not_before.is_some_and(|not_before| now + skew < not_before) {
+            return Err(Rejection::NotYetValid);
+        }
+        rules.max_lifetime.map_or(Ok(()), |longest| self.check_lifetime(longest))
+    }
+
+    fn check_lifetime(&self, longest: Duration) -> Result<(), Rejection> {
+        let expiration = self.expiration.ok_or(Rejection::ExpirationMissing)?;
+        let issued_at = numeric_date(&self.members, "iat")?.ok_or(Rejection::IssuedAtMissing)?;
+        match expiration - issued_at <= longest.as_secs_f64() {
+            true => Ok(()),
+            false => Err(Rejection::LifetimeNotAllowed),
         }
     }
 }
@@ -113,7 +125,8 @@ mod tests {
     use super::*;
 
     fn at(claims: &str, skew: u64, now: u64) -> Result<(), Rejection> {
-        let rules = TimeRules { clock_skew: Duration::from_secs(skew), require_expiration: true };
+        let clock_skew = Duration::from_secs(skew);
+        let rules = TimeRules { clock_skew, require_expiration: true, max_lifetime: None };
         Claims::parse(claims.as_bytes())?.check_time(&rules, UnixTime::from_seconds(now))
     }
 
@@ -137,8 +150,26 @@ mod tests {
     #[test]
     fn exp_is_required_unless_said_otherwise() {
         assert_eq!(at("{}", 0, 0), Err(Rejection::ExpirationMissing));
-        let rules = TimeRules { clock_skew: Duration::ZERO, require_expiration: false };
+        let rules = TimeRules { clock_skew: Duration::ZERO, require_expiration: false, max_lifetime: None };
         assert_eq!(Claims::parse(b"{}").unwrap().check_time(&rules, UnixTime::from_seconds(9)), Ok(()));
+    }
+
+    #[test]
+    fn a_token_lives_no_longer_than_is_allowed() {
+        let max_lifetime = Some(Duration::from_secs(60));
+        let rules = TimeRules { clock_skew: Duration::from_secs(5), require_expiration: false, max_lifetime };
+        for (claims, said) in [
+            (r#"{"exp":100,"iat":40}"#, Ok(())),
+            (r#"{"exp":100,"iat":39.9}"#, Err(Rejection::LifetimeNotAllowed)),
+            (r#"{"exp":1e300,"iat":40}"#, Err(Rejection::LifetimeNotAllowed)),
+            (r#"{"exp":100}"#, Err(Rejection::IssuedAtMissing)),
+            (r#"{"exp":100,"iat":"40"}"#, Err(Rejection::ClaimType)),
+            (r#"{"iat":40}"#, Err(Rejection::ExpirationMissing)),
+            (r#"{"exp":50,"iat":40}"#, Err(Rejection::Expired)),
+        ] {
+            let claims_of = Claims::parse(claims.as_bytes()).unwrap();
+            assert_eq!(claims_of.check_time(&rules, UnixTime::from_seconds(60)), said, "{claims}");
+        }
     }
 
     #[test]

@@ -40,6 +40,12 @@ pub enum Rejection {
     /// `nbf` is in the future.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// `iat` is missing where a longest life is asked for.
+    #[error("`iat` is missing")]
+    IssuedAtMissing,
+    /// `exp` is further from `iat` than is allowed.
+    #[error("the token lives longer than this operation allows")]
+    LifetimeNotAllowed,
     /// No key of the issuer has the token's `kid`, or none or several fit a token without one.
     #[error("no key of the issuer fits the token's `kid`")]
     KeyNotFound,
@@ -65,6 +71,8 @@ impl Rejection {
             Self::ExpirationMissing => "expiration_missing",
             Self::Expired => "token_expired",
             Self::NotYetValid => "token_not_yet_valid",
+            Self::IssuedAtMissing => "issued_at_missing",
+            Self::LifetimeNotAllowed => "token_lifetime_not_allowed",
             Self::KeyNotFound => "key_not_found",
             Self::SignatureInvalid => "signature_invalid",
         }

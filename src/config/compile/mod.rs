@@ -6,6 +6,7 @@ mod attach;
 mod claims;
 mod client_credentials;
 mod entra;
+mod guards;
 mod headers;
 mod identities;
 mod issuer_keys;
@@ -56,6 +57,8 @@ struct Compiler {
     names: Names,
     /// What is being compiled, each for the one before it.
     under_way: Vec<Path>,
+    /// The keys that open each product.
+    products: BTreeMap<String, Vec<Rc<Secret>>>,
     environment: Environment,
     notices: Vec<LogLine>,
 }
@@ -101,6 +104,7 @@ impl Compiler {
         }
         self.other_identities();
         self.other_secrets();
+        self.subscriptions(&root.member("subscription_keys"), raw.subscription_keys);
         let defaults = Defaults {
             validate: raw.defaults.and_then(|defaults| defaults.validate).unwrap_or_default(),
             on_failure: raw.on_failure.unwrap_or_default(),

@@ -48,6 +48,7 @@ impl Compiler {
         raw: raw::Operation,
         defaults: &Defaults,
     ) -> Option<Operation> {
+        let enforce = self.enforce(path, &raw);
         let matcher = self.matcher(&path.member("match"), raw.matches);
         let parameters: Option<Vec<String>> =
             matcher.as_ref().map(|matcher| matcher.path.parameter_names().map(ToOwned::to_owned).collect());
@@ -56,20 +57,42 @@ impl Compiler {
                 "a browser asks beforehand without a token, so `anonymous: true` must stand beside this";
             self.fault::<()>(&path.member("match").member("cors_preflight"), FaultKind::Invalid(why));
         }
-        let inbound = match (raw.anonymous, raw.validate) {
+        let inbound = match (raw.anonymous, &raw.validate) {
+            (true, None) if raw.subscription_key.is_some() => {
+                let why = "`anonymous: true` asks for nothing, so `subscription_key` contradicts it; where a key is enough, \
+                           say `validate: none` instead";
+                self.fault(&path.member("subscription_key"), FaultKind::Invalid(why))
+            }
             (true, None) => Some(Inbound::Anonymous),
             (true, Some(_)) => {
                 let why = "`anonymous: true` asks for no token, so `validate` beside it would be ignored; remove one";
                 self.fault(&path.member("validate"), FaultKind::Invalid(why))
             }
+            (false, Some(raw::OwnValidate::None)) if raw.subscription_key.is_some() => {
+                Some(Inbound::Anonymous)
+            }
+            (false, Some(raw::OwnValidate::None)) => {
+                let why = "`none` is for an operation with a `subscription_key`; one that asks for nothing says \
+                           `anonymous: true`";
+                self.fault(&path.member("validate"), FaultKind::Invalid(why))
+            }
             (false, own) => {
-                let own = own.unwrap_or_default();
+                let nothing = raw::Validate::default();
+                let own = match own {
+                    Some(raw::OwnValidate::Rules(own)) => own,
+                    _ => &nothing,
+                };
                 if let Some(parameters) = &parameters {
-                    self.parameters(path, parameters, &own, &defaults.validate);
+                    self.parameters(path, parameters, own, &defaults.validate);
                 }
-                self.validate(&path.member("validate"), &own, &defaults.validate).map(Inbound::Validate)
+                self.validate(&path.member("validate"), own, &defaults.validate).map(Inbound::Validate)
             }
         };
+        let subscription = match raw.subscription_key {
+            Some(raw) => self.subscription_key(&path.member("subscription_key"), raw).map(Some),
+            None => Some(None),
+        };
+        let required_headers = self.required_headers(&path.member("require_headers"), raw.require_headers);
         let attachments = self.attachments(&path.member("attach"), raw.attach);
         let headers = self.header_rules(&path.member("headers"), raw.headers);
         let own = raw.on_failure.unwrap_or_default();
@@ -77,10 +100,28 @@ impl Compiler {
         Some(Operation {
             matcher: matcher?,
             inbound: inbound?,
+            enforce: enforce?,
+            subscription: subscription?,
+            required_headers: required_headers?,
             attachments: attachments?,
             headers: headers?,
             on_failure: on_failure?,
         })
+    }
+
+    /// What is only reported must gain nothing by it.
+    fn enforce(&mut self, path: &Path, raw: &raw::Operation) -> Option<bool> {
+        let path = path.member("enforce");
+        match raw.enforce {
+            Some(false) if raw.attach.is_some() => {
+                let why = "whoever would be refused would get the gateway's own credentials; remove `attach`, or enforce";
+                self.fault(&path, FaultKind::Invalid(why))
+            }
+            Some(false) if raw.anonymous || matches!(raw.validate, Some(raw::OwnValidate::None)) => {
+                self.fault(&path, FaultKind::Invalid("nothing is validated here; remove it"))
+            }
+            enforce => Some(enforce.unwrap_or(true)),
+        }
     }
 
     pub(super) fn matcher(&mut self, path: &Path, raw: raw::Match) -> Option<Matcher> {

@@ -33,6 +33,16 @@ impl Compiler {
             self.alternative(&path, alternative);
         }
         self.check_token(path, raw);
+        if raw.max_lifetime.is_some() {
+            let path = path.member("max_lifetime");
+            let longest = self.duration(&path, raw.max_lifetime.as_deref(), Duration::ZERO);
+            if longest.is_some_and(|longest| longest.is_zero()) {
+                self.fault::<()>(
+                    &path,
+                    FaultKind::Invalid("no token lives that short; leave it out for any life"),
+                );
+            }
+        }
         let path = path.member("clock_skew");
         let skew = self.duration(&path, raw.clock_skew.as_deref(), Duration::ZERO);
         if skew.is_some_and(|skew| skew > MAX_CLOCK_SKEW) {
@@ -83,6 +93,11 @@ impl Compiler {
         let skew = own.clock_skew.as_deref().or(defaults.clock_skew.as_deref());
         let skew = silent.duration(path, skew, Duration::ZERO);
         let handling = self.token_handling(path, own, defaults);
+        let longest = own.max_lifetime.as_deref().or(defaults.max_lifetime.as_deref());
+        let max_lifetime = match longest {
+            Some(text) => Some(silent.duration(path, Some(text), Duration::ZERO)?),
+            None => None,
+        };
         let common = silent.required(path, [defaults.additions(), own.additions()]);
         // What an entry of `any_of` lacks was told where it stands.
         let any_of = match self.alternatives(path, own, defaults)? {
@@ -101,8 +116,10 @@ impl Compiler {
             time: TimeRules {
                 clock_skew: skew?,
                 require_expiration: own.require_expiration.or(defaults.require_expiration).unwrap_or(true),
+                max_lifetime,
             },
             handling: handling?,
+            optional: own.optional.or(defaults.optional).unwrap_or(false),
         })
     }
 

@@ -5,6 +5,7 @@
 
 mod attach;
 mod claims;
+mod guards;
 mod headers;
 mod identities;
 mod issuers;
@@ -24,6 +25,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 pub(super) use attach::{Attach, Existing, OnError};
 pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
+pub(super) use guards::{RequiredHeader, Subscription, SubscriptionKey};
 pub(super) use headers::{ClaimEncoding, ClaimToFilterState, ClaimToHeader, Headers};
 pub(super) use identities::{
     ChallengeFiles, ClientAuthentication, ClientCredentials, EntraTokenEndpoint, EntraVersion, Identity,
@@ -34,7 +36,7 @@ pub(super) use on_failure::{Body, OnFailure};
 pub(super) use operations::{Ambiguity, Match, Operation};
 pub(super) use secrets::{KeyVaultSecret, Secret, SecretFile, SecretPosition};
 pub(super) use token::{InboundToken, Scheme, TokenPlace};
-pub(super) use validate::{Alternative, TokenType, Validate};
+pub(super) use validate::{Alternative, OwnValidate, TokenType, Validate};
 pub(super) use values::Value;
 pub(super) use words::Words;
 
@@ -55,6 +57,9 @@ pub(super) struct Configuration {
     /// Where outbound tokens come from, by name.
     #[serde(default)]
     pub identities: BTreeMap<String, Identity>,
+    /// Subscriptions, by name: keys that operations ask for.
+    #[serde(default)]
+    pub subscription_keys: BTreeMap<String, Subscription>,
     /// What applies to every operation that does not say otherwise.
     pub defaults: Option<Defaults>,
     /// The operations. The first that matches decides; what matches none is refused with 404.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Attach, Headers, OnFailure, Validate};
+use super::{Attach, Headers, OnFailure, OwnValidate, RequiredHeader, SubscriptionKey};
 
 /// One operation.
 #[derive(Debug, Deserialize)]
@@ -15,8 +15,15 @@ pub(in crate::config) struct Operation {
     #[serde(default)]
     pub anonymous: bool,
     /// How the inbound token is checked; each field given here replaces the default's; `roles` and
-    /// `required_claims` add to them.
-    pub validate: Option<Validate>,
+    /// `required_claims` add to them. The word `none`, beside `subscription_key`, asks for no token.
+    pub validate: Option<OwnValidate>,
+    /// Whether what `validate` refuses is refused. With `false` it is let pass without an identity, counted and logged,
+    /// to see who would be refused; nothing may be attached then. Default true.
+    pub enforce: Option<bool>,
+    /// The subscription key that it asks for.
+    pub subscription_key: Option<SubscriptionKey>,
+    /// Headers that a request must have.
+    pub require_headers: Option<Vec<RequiredHeader>>,
     /// Credentials that are put into the request.
     pub attach: Option<Vec<Attach>>,
     /// How its refusals look; each field given here replaces that of the whole configuration.

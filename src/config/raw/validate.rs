@@ -1,6 +1,9 @@
 //! How inbound tokens are checked.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use super::{ClaimToFilterState, ClaimToHeader, InboundToken, RequiredClaim, Roles, TokenPlace, Words};
 
@@ -35,6 +38,12 @@ pub(in crate::config) struct Validate {
     pub clock_skew: Option<String>,
     /// Whether a token must have an end. Default true.
     pub require_expiration: Option<bool>,
+    /// How long a token may live at the most, from `iat` to `exp`, both of which must then be there. Without this field,
+    /// as long as its issuer wants.
+    pub max_lifetime: Option<String>,
+    /// Whether a request without a token passes, without an identity; a bad token is refused all the same. Default
+    /// false.
+    pub optional: Option<bool>,
     /// Where the token stands; no other place is looked at, and where a bearer token stands in `Authorization` beside
     /// it, the request is refused. Default `{header: Authorization, scheme: Bearer}`.
     pub token: Option<TokenPlace>,
@@ -44,6 +53,43 @@ pub(in crate::config) struct Validate {
     pub claims_to_headers: Option<Vec<ClaimToHeader>>,
     /// Claims in Envoy's filter state.
     pub claims_to_filter_state: Option<Vec<ClaimToFilterState>>,
+}
+
+/// How the inbound tokens of one operation are checked, or that they are not.
+#[derive(Debug)]
+pub(in crate::config) enum OwnValidate {
+    /// The word `none`.
+    None,
+    /// What replaces the defaults or adds to them.
+    Rules(Box<Validate>),
+}
+
+impl<'de> Deserialize<'de> for OwnValidate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OwnVisitor;
+        impl<'de> Visitor<'de> for OwnVisitor {
+            type Value = OwnValidate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "an object with `issuer`, `audiences`, `roles` or `required_claims`, or the word `none`",
+                )
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<OwnValidate, E> {
+                match word {
+                    "none" => Ok(OwnValidate::None),
+                    _ => Err(E::invalid_type(de::Unexpected::Str(""), &self)),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<OwnValidate, A::Error> {
+                let members = de::value::MapAccessDeserializer::new(members);
+                Validate::deserialize(members).map(|rules| OwnValidate::Rules(Box::new(rules)))
+            }
+        }
+        deserializer.deserialize_any(OwnVisitor)
+    }
 }
 
 /// One of several issuers, and what is asked of its tokens alone. `roles` and `required_claims` add to those beside
