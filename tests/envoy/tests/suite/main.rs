@@ -21,6 +21,7 @@ mod paths;
 mod refresh;
 mod refusals;
 mod reload;
+mod request;
 mod scenario_one;
 mod storm;
 mod support;
