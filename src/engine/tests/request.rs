@@ -285,6 +285,8 @@ fn headers_that_the_gateway_writes_come_from_nobody_else() {
         {"match": {"path": {"exact": "/token"}}, "validate": {"token": {"header": "X-Token"}}},
         {"match": {"path": {"exact": "/key"}},
          "attach": [{"identity": "gateway", "resource": "r", "header": "X-Key"}]},
+        {"match": {"path": {"exact": "/own"}}, "anonymous": true, "headers": {"remove": ["X-Debug"]},
+         "attach": [{"identity": "gateway", "resource": "r", "header": "X-Own", "existing": "keep"}]},
         {"match": {"path": {"exact": "/kept"}}, "anonymous": true,
          "attach": [{"identity": "gateway", "resource": "r", "header": "X-Key", "existing": "keep"}]}]));
     for (name, is_kept) in [
@@ -302,6 +304,10 @@ fn headers_that_the_gateway_writes_come_from_nobody_else() {
         assert_eq!(told, expected);
     }
     assert_eq!(world.request_with("/kept", &[("x-key", "own")]), "forwarded");
+    let own = [("x-own", "own"), ("x-debug", "1")];
+    assert_eq!(world.request_with("/own", &own), "forwarded -x-debug");
+    assert_eq!(world.request_with("/own", &own[..1]), "forwarded", "what is not there costs no call");
+    assert_eq!(world.request_with("/open", &own[..1]), "forwarded", "callers may send it");
     assert_eq!(world.request_with("/open", &[("x-key", "forged")]), "forwarded -x-key");
     let token = world.token(json!({}));
     let told = world.request_with("/token", &[("x-token", &token), ("x_token", "forged")]);
