@@ -17,7 +17,7 @@ use http::HeaderName;
 
 use crate::access::{Ambiguities, CanonicalPath, Denied, Parameters, Permit, Target, is_method};
 use crate::calls::Purpose;
-use crate::config::{Configuration, Inbound, InboundToken, Operation};
+use crate::config::{Configuration, Inbound, InboundToken, Operation, TokenPlace};
 use crate::jwt::{Claims, Rejection, VerifiedToken, Verifier};
 use crate::observe::Counter;
 use crate::refusal::{Asked, Reason, Refusal};
@@ -332,10 +332,21 @@ fn only_report<V: Verifier>(
         operation: Some(pending.operation),
         caller,
     });
-    if let Inbound::Validate(validate) = &operation.inbound
-        && let InboundToken::MoveTo(header) = &validate.handling.inbound
-    {
-        pending.edits.remove(header.clone());
+    if let Inbound::Validate(validate) = &operation.inbound {
+        let handling = &validate.handling;
+        let target = match &handling.inbound {
+            InboundToken::MoveTo(header) => Some(header),
+            InboundToken::Forward | InboundToken::Remove => None,
+        };
+        let place = match &handling.place {
+            TokenPlace::Header { name, .. } => Some(name),
+            _ => None,
+        };
+        let gateway = &pending.configuration.gateway_headers;
+        let place = place.filter(|name| gateway.covers(name.as_str().as_bytes()));
+        for header in target.into_iter().chain(place) {
+            pending.edits.remove(header.clone());
+        }
     }
     Permit::without_identity()
 }

@@ -316,3 +316,13 @@ fn headers_that_the_gateway_writes_come_from_nobody_else() {
     let told = world.request_with("/api", &[("authorization", &bearer), ("x-user", "forged")]);
     assert_eq!(told, "forwarded -x-user accept=application/json x-gateway=1");
 }
+
+#[test]
+fn a_token_that_is_only_reported_does_not_stand_where_others_are_moved_to() {
+    let mut world = with_operations(json!([
+        {"match": {"path": {"exact": "/moved"}}, "validate": {"inbound_token": {"move_to": "X-Token"}}},
+        {"match": {"path": {"exact": "/api"}}, "enforce": false, "validate": {"token": {"header": "X-Token"}}}]));
+    let token = world.token(json!({}));
+    assert_eq!(world.request_with("/api", &[("x-token", &token)]), "forwarded");
+    assert_eq!(world.request_with("/api", &[("x-token", "forged")]), "forwarded -x-token");
+}
