@@ -10,8 +10,6 @@ CARGO_DENY_VERSION := 0.20.2
 
 setup := tools/setup
 stack := cargo run --package gatepass-stack --
-# Inlining as freely as `opt-level = 3` does makes the module 70 kB larger and no faster (docs/performance.md).
-module_flags := -C llvm-args=-inline-threshold=50
 
 # Each of these can be set from outside, as in `ENVOY=/usr/local/bin/envoy make demo`.
 export RUSTUP_TOOLCHAIN := $(shell $(setup)/rust.sh name)
@@ -34,7 +32,7 @@ down: rust ## Stop what `make up` started
 
 .PHONY: build test test-unit test-wasm test-envoy test-envoy-oldest
 build: rust ## Build the module that Envoy loads, and audit it: target/gatepass.wasm
-	cargo rustc --package gatepass --lib --crate-type cdylib --target wasm32-wasip1 --profile module -- $(module_flags)
+	cargo rustc --package gatepass --lib --crate-type cdylib --target wasm32-wasip1 --profile module
 	cargo xtask module
 
 test: prerequisites ## All tests that need no Azure, with a summary: unit, wasm, envoy

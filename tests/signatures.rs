@@ -106,7 +106,8 @@ fn ecdsa(algorithm: Algorithm, name: ecdsa::TestName, is_ours: bool) -> Tally {
         let point = group.key.key.to_vec();
         let key = match algorithm {
             Algorithm::Es256 => PublicJwk::P256 { point },
-            _ => PublicJwk::P384 { point },
+            Algorithm::Es384 => PublicJwk::P384 { point },
+            _ => PublicJwk::P521 { point },
         };
         for test in group.tests {
             let is_accepted = verdict(algorithm, &key, &test.msg, &test.sig) == Some(true);
@@ -159,6 +160,13 @@ fn ecdsa_in_the_form_of_jws() {
         .is("P-256 with SHA-512", [0, 0, 0, 0, 332]);
     ecdsa(Algorithm::Es384, Set::EcdsaSecp384r1Sha512P1363, false)
         .is("P-384 with SHA-512", [0, 0, 0, 0, 318]);
+}
+
+#[test]
+fn es512_where_it_is_built_in() {
+    use ecdsa::TestName as Set;
+    let expected = if cfg!(feature = "es512") { [231, 87, 0, 0, 0] } else { [0, 0, 0, 0, 318] };
+    ecdsa(Algorithm::Es512, Set::EcdsaSecp521r1Sha512P1363, cfg!(feature = "es512")).is("ES512", expected);
 }
 
 #[test]

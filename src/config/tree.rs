@@ -15,7 +15,26 @@ use crate::json::Json;
 /// # Errors
 /// The first fault.
 pub(super) fn read<T: de::DeserializeOwned>(tree: &Json, path: Path) -> Result<T, Fault> {
-    T::deserialize(Node { tree, path })
+    T::deserialize(Node { tree, path }).map_err(|refused| *refused.0)
+}
+
+/// A [`Fault`] on its way. It is boxed because serde hands results on at every field: that makes the
+/// module smaller.
+#[derive(Debug)]
+struct Refused(Box<Fault>);
+
+impl std::error::Error for Refused {}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Refused {
+    fn new(path: Path, kind: FaultKind) -> Self {
+        Self(Box::new(Fault::new(path, kind)))
+    }
 }
 
 struct Node<'t> {
@@ -24,48 +43,82 @@ struct Node<'t> {
 }
 
 impl Node<'_> {
-    /// Serde makes an error without a path where it does not know one; this is the place to add it.
-    fn at<T>(path: &Path, result: Result<T, Fault>) -> Result<T, Fault> {
-        result.map_err(|fault| match fault.path == Path::root() {
-            true => Fault::new(path.clone(), fault.kind),
-            false => fault,
-        })
-    }
-
-    fn wrong_type(&self, expected: &dyn de::Expected) -> Fault {
+    fn wrong_type(&self, expected: &dyn de::Expected) -> Refused {
         let expected = expected.to_string();
-        Fault::new(self.path.clone(), FaultKind::WrongType { expected, found: self.tree.kind() })
+        Refused::new(self.path.clone(), FaultKind::WrongType { expected, found: self.tree.kind() })
     }
 }
 
-impl<'de> Deserializer<'de> for Node<'de> {
-    type Error = Fault;
+/// Serde makes an error without a path where it does not know one; this is the place to add it.
+fn at<T>(path: &Path, result: Result<T, Refused>) -> Result<T, Refused> {
+    match result {
+        Err(Refused(mut fault)) => {
+            if fault.path == Path::root() {
+                fault.path = path.clone();
+            }
+            Err(Refused(fault))
+        }
+        value => value,
+    }
+}
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+/// Each type of the configuration asks for what it is made of, and anything else is the wrong type: where a type
+/// takes several kinds of values, it asks for any.
+impl<'de> Deserializer<'de> for Node<'de> {
+    type Error = Refused;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         match self.tree {
             Json::Null => Err(self.wrong_type(&visitor)),
-            Json::Bool(value) => Self::at(&self.path, visitor.visit_bool(*value)),
-            Json::Number(number) => {
-                let result = match (number.as_u64(), number.as_i64(), number.as_f64()) {
-                    (Some(value), ..) => visitor.visit_u64(value),
-                    (_, Some(value), _) => visitor.visit_i64(value),
-                    (.., value) => visitor.visit_f64(value.unwrap_or_default()),
-                };
-                Self::at(&self.path, result)
-            }
-            Json::String(text) => Self::at(&self.path, visitor.visit_str(text)),
-            Json::Array(items) => {
-                let items = Items { rest: items.iter(), index: 0, path: self.path.clone() };
-                Self::at(&self.path, visitor.visit_seq(items))
-            }
-            Json::Object(members) => {
-                let entries = Entries { rest: members.iter(), value: None, path: self.path.clone() };
-                Self::at(&self.path, visitor.visit_map(entries))
-            }
+            Json::Bool(_) => self.deserialize_bool(visitor),
+            Json::Number(_) => self.deserialize_u64(visitor),
+            Json::String(_) => self.deserialize_str(visitor),
+            Json::Array(_) => self.deserialize_seq(visitor),
+            Json::Object(_) => self.deserialize_map(visitor),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match self.tree {
+            Json::Bool(value) => at(&self.path, visitor.visit_bool(*value)),
+            _ => Err(self.wrong_type(&visitor)),
+        }
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let Json::Number(number) = self.tree else { return Err(self.wrong_type(&visitor)) };
+        let result = match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (Some(value), ..) => visitor.visit_u64(value),
+            (_, Some(value), _) => visitor.visit_i64(value),
+            (.., value) => visitor.visit_f64(value.unwrap_or_default()),
+        };
+        at(&self.path, result)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        match self.tree {
+            Json::String(text) => at(&self.path, visitor.visit_str(text)),
+            _ => Err(self.wrong_type(&visitor)),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let Json::Array(items) = self.tree else { return Err(self.wrong_type(&visitor)) };
+        let items = Items { rest: items.iter(), index: 0, path: self.path.clone() };
+        at(&self.path, visitor.visit_seq(items))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let Json::Object(members) = self.tree else { return Err(self.wrong_type(&visitor)) };
+        let entries = Entries { rest: members.iter(), value: None, path: self.path.clone() };
+        at(&self.path, visitor.visit_map(entries))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         visitor.visit_some(self)
     }
 
@@ -73,7 +126,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, Refused> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -83,11 +136,8 @@ impl<'de> Deserializer<'de> for Node<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
-        match self.tree {
-            Json::Object(_) => self.deserialize_any(visitor),
-            _ => Err(self.wrong_type(&visitor)),
-        }
+    ) -> Result<V::Value, Refused> {
+        self.deserialize_map(visitor)
     }
 
     /// An enum is one of a few words.
@@ -96,15 +146,15 @@ impl<'de> Deserializer<'de> for Node<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, Refused> {
         let Json::String(word) = self.tree else { return Err(self.wrong_type(&visitor)) };
-        let word: StrDeserializer<'_, Fault> = word.as_str().into_deserializer();
-        Self::at(&self.path, visitor.visit_enum(word))
+        let word: StrDeserializer<'_, Refused> = word.as_str().into_deserializer();
+        at(&self.path, visitor.visit_enum(word))
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map identifier ignored_any
+        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf unit unit_struct
+        tuple tuple_struct identifier ignored_any
     }
 }
 
@@ -115,9 +165,9 @@ struct Items<'t> {
 }
 
 impl<'de> SeqAccess<'de> for Items<'de> {
-    type Error = Fault;
+    type Error = Refused;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refused> {
         let Some(tree) = self.rest.next() else { return Ok(None) };
         let path = self.path.item(self.index);
         self.index = self.index.saturating_add(1);
@@ -132,24 +182,24 @@ struct Entries<'t> {
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
-    type Error = Fault;
+    type Error = Refused;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refused> {
         let Some((name, tree)) = self.rest.next() else { return Ok(None) };
         self.value = Some(Node { tree, path: self.path.member(name) });
-        let name: StrDeserializer<'_, Fault> = name.as_str().into_deserializer();
-        Node::at(&self.path, seed.deserialize(name)).map(Some)
+        let name: StrDeserializer<'_, Refused> = name.as_str().into_deserializer();
+        at(&self.path, seed.deserialize(name)).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
         match self.value.take() {
             Some(node) => seed.deserialize(node),
-            None => Err(Fault::new(self.path.clone(), FaultKind::Invalid("a value is missing"))),
+            None => Err(Refused::new(self.path.clone(), FaultKind::Invalid("a value is missing"))),
         }
     }
 }
 
-impl de::Error for Fault {
+impl de::Error for Refused {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
         // Raw types report their own faults through `custom` with fixed words only, never with a value.
         let expected = message.to_string();

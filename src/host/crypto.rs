@@ -65,7 +65,7 @@ const fn host_hash(algorithm: Algorithm) -> Option<&'static [u8]> {
     match algorithm {
         Algorithm::Rs256 | Algorithm::Es256 => Some(b"sha256"),
         Algorithm::Rs384 | Algorithm::Es384 => Some(b"sha384"),
-        Algorithm::Rs512 => Some(b"sha512"),
+        Algorithm::Rs512 | Algorithm::Es512 => Some(b"sha512"),
         _ => None,
     }
 }
@@ -76,7 +76,7 @@ fn ask_host(algorithm: Algorithm, key: &HostKey, message: &[u8], signature: &[u8
     // JOSE has r || s (RFC 7518, section 3.4), BoringSSL wants DER. What is not a signature at all is refused.
     let der;
     let signature = match algorithm.family() {
-        Family::P256 | Family::P384 => match ecdsa_to_der(algorithm, signature) {
+        Family::P256 | Family::P384 | Family::P521 => match ecdsa_to_der(algorithm, signature) {
             Some(converted) => {
                 der = converted;
                 &der

@@ -17,6 +17,8 @@ pub enum Algorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384.
     Es384,
+    /// ECDSA on P-521 with SHA-512, only in builds with the feature `es512`.
+    Es512,
     /// Ed25519, which tokens name `EdDSA` or `Ed25519`.
     EdDsa,
     /// HMAC with SHA-256.
@@ -37,6 +39,8 @@ pub enum Family {
     P256,
     /// The elliptic curve P-384.
     P384,
+    /// The elliptic curve P-521.
+    P521,
     /// The Edwards curve of Ed25519.
     Ed25519,
     /// Keys that issuer and verifier share: a [`super::SymmetricKey`], and never one of a key set.
@@ -45,7 +49,7 @@ pub enum Family {
 
 impl Algorithm {
     /// Every algorithm for public keys, in the order in which messages list them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; if cfg!(feature = "es512") { 10 } else { 9 }] = [
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
@@ -54,6 +58,8 @@ impl Algorithm {
         Self::Ps512,
         Self::Es256,
         Self::Es384,
+        #[cfg(feature = "es512")]
+        Self::Es512,
         Self::EdDsa,
     ];
 
@@ -71,6 +77,7 @@ impl Algorithm {
             Self::Ps512 => "PS512",
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",
             Self::Hs256 => "HS256",
             Self::Hs384 => "HS384",
@@ -93,6 +100,7 @@ impl Algorithm {
             Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => Family::Rsa,
             Self::Es256 => Family::P256,
             Self::Es384 => Family::P384,
+            Self::Es512 => Family::P521,
             Self::EdDsa => Family::Ed25519,
             Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,
         }
@@ -113,7 +121,8 @@ mod tests {
             assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
         }
         assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDsa));
-        for name in ["", "none", "HS1", "ES521", "ES512", "ES256K", "Ed448", "ED25519", "RS256 "] {
+        assert_eq!(Algorithm::from_name("ES512").is_some(), cfg!(feature = "es512"));
+        for name in ["", "none", "HS1", "ES521", "ES256K", "Ed448", "ED25519", "RS256 "] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
     }

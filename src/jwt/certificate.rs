@@ -77,6 +77,9 @@ fn public_jwk(info: &PublicKeyInfo<'_>) -> Result<PublicJwk, BadKey> {
         Kind { algorithm: der::EC, curve: Some(der::P384) } if is_point(96) => {
             Ok(PublicJwk::P384 { point: bytes })
         }
+        Kind { algorithm: der::EC, curve: Some(der::P521) } if is_point(132) => {
+            Ok(PublicJwk::P521 { point: bytes })
+        }
         Kind { algorithm: der::ED25519, .. } => Ok(PublicJwk::Ed25519 { key: bytes }),
         _ => Err(BadKey::Unsupported),
     }

@@ -53,6 +53,11 @@ pub enum PublicJwk {
         /// 0x04, x, y: 97 bytes.
         point: Vec<u8>,
     },
+    /// A point on P-521, written in the same way.
+    P521 {
+        /// 0x04, x, y: 133 bytes.
+        point: Vec<u8>,
+    },
     /// A public key of Ed25519 (RFC 8037, section 2).
     Ed25519 {
         /// `x`
@@ -67,6 +72,7 @@ impl PublicJwk {
             Self::Rsa { .. } => Family::Rsa,
             Self::P256 { .. } => Family::P256,
             Self::P384 { .. } => Family::P384,
+            Self::P521 { .. } => Family::P521,
             Self::Ed25519 { .. } => Family::Ed25519,
         }
     }
@@ -148,6 +154,9 @@ impl Jwk {
             }
             (Some("EC"), Some("P-384")) => {
                 PublicJwk::P384 { point: point::<48>(&bytes("x")?, &bytes("y")?)? }
+            }
+            (Some("EC"), Some("P-521")) => {
+                PublicJwk::P521 { point: point::<66>(&bytes("x")?, &bytes("y")?)? }
             }
             (Some("OKP"), Some("Ed25519")) => PublicJwk::Ed25519 { key: bytes("x")? },
             _ => return Err(JwkFault::Unsupported),

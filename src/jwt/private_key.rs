@@ -42,7 +42,7 @@ pub enum BadKey {
     Private,
     /// A kind of key that is not supported here.
     #[error(
-        "a kind of key that is not supported here: RSA or P-256 is expected (public keys: also P-384, Ed25519)"
+        "a kind of key that is not supported here: RSA or P-256 is expected (public keys: also P-384, P-521, Ed25519)"
     )]
     Unsupported,
     /// RSA below 2,048 or over 4,096 bits.

@@ -3,6 +3,8 @@ use jwt_simple::algorithms::{
     EdDSAPublicKeyLike, RS256PublicKey, RSAPublicKeyLike,
 };
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
+#[cfg(feature = "es512")]
+use p256::pkcs8::EncodePublicKey;
 use superboring::hash::MessageDigest;
 use superboring::pkey::PKey;
 use superboring::rsa::Padding;
@@ -43,6 +45,9 @@ pub enum SoftwareKey {
     P256(Box<ES256PublicKey>),
     /// For ES384.
     P384(Box<ES384PublicKey>),
+    /// For ES512, which jwt-simple has not.
+    #[cfg(feature = "es512")]
+    P521(Box<p521::PublicKey>),
     /// For Ed25519.
     Ed25519(Box<Ed25519PublicKey>),
 }
@@ -54,6 +59,8 @@ impl SoftwareKey {
             Self::Rsa(_) => Family::Rsa,
             Self::P256(_) => Family::P256,
             Self::P384(_) => Family::P384,
+            #[cfg(feature = "es512")]
+            Self::P521(_) => Family::P521,
             Self::Ed25519(_) => Family::Ed25519,
         }
     }
@@ -64,6 +71,8 @@ impl SoftwareKey {
             Self::Rsa(key) => key.to_der().ok(),
             Self::P256(key) => key.to_der().ok(),
             Self::P384(key) => key.to_der().ok(),
+            #[cfg(feature = "es512")]
+            Self::P521(key) => key.to_public_key_der().ok().map(|der| der.into_vec()),
             Self::Ed25519(key) => Some(key.to_der()),
         }
     }
@@ -74,6 +83,13 @@ impl Verifier for Software {
 
     fn prepare(&self, jwk: &PublicJwk) -> Result<SoftwareKey, JwkFault> {
         let key = match jwk {
+            #[cfg(feature = "es512")]
+            PublicJwk::P521 { point } => {
+                let key = p521::PublicKey::from_sec1_bytes(point).map_err(|_| JwkFault::Unusable)?;
+                return Ok(SoftwareKey::P521(Box::new(key)));
+            }
+            #[cfg(not(feature = "es512"))]
+            PublicJwk::P521 { .. } => return Err(JwkFault::Unsupported),
             PublicJwk::Rsa { modulus, exponent } => {
                 RS256PublicKey::from_components(modulus, exponent).map(|key| SoftwareKey::Rsa(Box::new(key)))
             }
@@ -101,6 +117,8 @@ impl Verifier for Software {
             }),
             SoftwareKey::P256(key) => algorithm == Algorithm::Es256 && verify_es256(key, message, signature),
             SoftwareKey::P384(key) => algorithm == Algorithm::Es384 && verify_es384(key, message, signature),
+            #[cfg(feature = "es512")]
+            SoftwareKey::P521(key) => algorithm == Algorithm::Es512 && verify_es512(key, message, signature),
             SoftwareKey::Ed25519(key) => {
                 algorithm == Algorithm::EdDsa && verify_ed25519(key, message, signature)
             }
@@ -148,7 +166,12 @@ pub fn ecdsa_to_der(algorithm: Algorithm, signature: &[u8]) -> Option<Vec<u8>> {
             let signature = p384::ecdsa::Signature::from_slice(signature).ok()?;
             Some(signature.to_der().as_bytes().to_vec())
         }
-        Family::Rsa | Family::Ed25519 | Family::Hmac => None,
+        #[cfg(feature = "es512")]
+        Family::P521 => {
+            let signature = p521::ecdsa::Signature::from_slice(signature).ok()?;
+            Some(signature.to_der().as_bytes().to_vec())
+        }
+        _ => None,
     }
 }
 
@@ -163,6 +186,15 @@ fn verify_es384(key: &ES384PublicKey, message: &[u8], signature: &[u8]) -> bool 
     let digest = hmac_sha512::sha384::Hash::hash(message);
     p384::ecdsa::Signature::from_slice(signature)
         .is_ok_and(|signature| key.public_key().as_ref().verify_prehash(&digest, &signature).is_ok())
+}
+
+#[cfg(feature = "es512")]
+/// The same with 66 bytes each.
+fn verify_es512(key: &p521::PublicKey, message: &[u8], signature: &[u8]) -> bool {
+    let digest = hmac_sha512::Hash::hash(message);
+    let key = p521::ecdsa::VerifyingKey::from(key);
+    p521::ecdsa::Signature::from_slice(signature)
+        .is_ok_and(|signature| key.verify_prehash(&digest, &signature).is_ok())
 }
 
 /// Strict: points must be written canonically and have no small order, `S` must be below the group's order

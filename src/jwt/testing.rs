@@ -34,6 +34,8 @@ enum Pair {
     Rsa(Rc<RS256KeyPair>),
     P256(Rc<ES256KeyPair>),
     P384(Rc<ES384KeyPair>),
+    #[cfg(feature = "es512")]
+    P521(Rc<p521::SecretKey>),
     Ed25519(Rc<Ed25519KeyPair>),
 }
 
@@ -44,8 +46,13 @@ impl TestKey {
             Family::Rsa => Pair::Rsa(Rc::new(RS256KeyPair::generate(2048).unwrap())),
             Family::P256 => Pair::P256(Rc::new(ES256KeyPair::generate())),
             Family::P384 => Pair::P384(Rc::new(ES384KeyPair::generate())),
+            #[cfg(feature = "es512")]
+            Family::P521 => {
+                let random = Ed25519KeyPair::generate().to_bytes();
+                Pair::P521(Rc::new(p521::SecretKey::from_slice(&[&[0, 0], &random[..]].concat()).unwrap()))
+            }
             Family::Ed25519 => Pair::Ed25519(Rc::new(Ed25519KeyPair::generate())),
-            Family::Hmac => unreachable!("a shared key is no pair"),
+            _ => unreachable!("no pair of this kind"),
         };
         Self { algorithm, pair }
     }
@@ -95,6 +102,12 @@ impl TestKey {
                 let (x, y) = (encode(&point[1..49]), encode(&point[49..97]));
                 json!({"kty": "EC", "crv": "P-384", "use": "sig", "kid": key_id, "x": x, "y": y})
             }
+            #[cfg(feature = "es512")]
+            Pair::P521(pair) => {
+                let point = pair.public_key().to_sec1_bytes();
+                let (x, y) = (encode(&point[1..67]), encode(&point[67..133]));
+                json!({"kty": "EC", "crv": "P-521", "use": "sig", "kid": key_id, "x": x, "y": y})
+            }
             Pair::Ed25519(pair) => {
                 let x = encode(pair.public_key().to_bytes());
                 json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": key_id, "x": x})
@@ -134,6 +147,13 @@ impl TestKey {
                 let key = p384::ecdsa::SigningKey::from_slice(&pair.key_pair().to_bytes()).unwrap();
                 let digest = hmac_sha512::sha384::Hash::hash(message);
                 let signature: p384::ecdsa::Signature = key.sign_prehash(&digest).unwrap();
+                signature.to_bytes().to_vec()
+            }
+            #[cfg(feature = "es512")]
+            Pair::P521(pair) => {
+                let key = p521::ecdsa::SigningKey::from(pair.as_ref());
+                let signature: p521::ecdsa::Signature =
+                    key.sign_prehash(&hmac_sha512::Hash::hash(message)).unwrap();
                 signature.to_bytes().to_vec()
             }
             Pair::Ed25519(pair) => pair.key_pair().as_ref().sk.sign(message, None).to_vec(),
