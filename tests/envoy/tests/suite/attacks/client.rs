@@ -35,7 +35,7 @@ impl Http1 {
         };
         let exchange = async {
             stream.write_all(&bytes).await?;
-            read(&mut stream, request.method == "HEAD").await
+            read(&mut stream, &mut Vec::new(), request.method == "HEAD").await
         };
         let answer = timeout(LIMIT, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         match answer {
@@ -60,15 +60,30 @@ fn written(request: &Request) -> Vec<u8> {
     [bytes.as_slice(), b"\r\n", &request.body].concat()
 }
 
-/// One answer, and whether the connection can be used again.
-async fn read(stream: &mut TcpStream, is_head: bool) -> io::Result<(String, bool)> {
-    let mut bytes = Vec::new();
+/// Sends requests on one connection without waiting for answers, and reads answers until it is closed.
+pub async fn pipelined(address: SocketAddr, requests: &[Request]) -> Vec<String> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let bytes: Vec<u8> = requests.iter().flat_map(written).collect();
+    stream.write_all(&bytes).await.unwrap();
+    let mut unread = Vec::new();
+    let mut answers = Vec::new();
+    while answers.len() < requests.len() {
+        match timeout(LIMIT, read(&mut stream, &mut unread, false)).await.unwrap() {
+            Ok((told, _)) => answers.push(told),
+            Err(_) => break,
+        }
+    }
+    answers
+}
+
+/// One answer, and whether the connection can be used again. What was read behind it stays in `bytes`.
+async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>, is_head: bool) -> io::Result<(String, bool)> {
     let end = loop {
         match bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             // Not yet the answer: the client may send its body.
             Some(end) if bytes.starts_with(b"HTTP/1.1 100 ") => drop(bytes.drain(..end + 4)),
             Some(end) => break end + 4,
-            None if stream.read_buf(&mut bytes).await? == 0 => {
+            None if stream.read_buf(bytes).await? == 0 => {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             None => {}
@@ -83,15 +98,13 @@ async fn read(stream: &mut TcpStream, is_head: bool) -> io::Result<(String, bool
     let told = told(status, field("grpc-status"), field(DETAILS));
     let length: Option<usize> = field("content-length").and_then(|length| length.parse().ok());
     let keeps = field("connection") != Some("close") && (length.is_some() || is_head);
-    let mut missing = if is_head { 0 } else { length.unwrap_or_default().saturating_sub(bytes.len() - end) };
-    let mut rest = [0; 16 * 1024];
-    while missing > 0 {
-        let most = missing.min(rest.len());
-        match stream.read(&mut rest[..most]).await? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => missing -= read,
+    let end = end + if is_head { 0 } else { length.unwrap_or_default() };
+    while bytes.len() < end {
+        if stream.read_buf(bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
+    bytes.drain(..end);
     Ok((told, keeps))
 }
 

