@@ -7,6 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 
 CARGO_DENY_VERSION := 0.20.2
+CARGO_MUTANTS_VERSION := 27.1.0
 
 setup := tools/setup
 stack := cargo run --package gatepass-stack --
@@ -68,6 +69,10 @@ advisories: rust ## Known vulnerabilities in dependencies (reads the RustSec dat
 .PHONY: bench-core
 bench-core: rust ## Instructions for a request in the core, against the figures that are checked in (WRITE=--write renews them)
 	cargo run --release --package gatepass-bench -- core $(WRITE)
+
+.PHONY: mutants
+mutants: rust ## Break the core in a thousand ways and see which break no test (hours; .cargo/mutants.toml): target/mutants.out
+	mutants=$$($(setup)/cargo-tool.sh cargo-mutants $(CARGO_MUTANTS_VERSION) cargo-mutants --locked) && "$$mutants" mutants --output target $(MUTANTS)
 
 ##@ Set-up, which the targets above do by themselves
 

@@ -47,14 +47,12 @@ async fn assert_serves(gateway: &mut Gateway, corpus: &Corpus) {
 
 /// A case and its control on a connection of their own: what became of both.
 async fn alone(
-    corpus: &'static Corpus,
     case: &'static Case,
+    [control, request]: [Request; 2],
     address: SocketAddr,
-    now: u64,
 ) -> (&'static Case, [String; 2]) {
     let mut connection = Http1::new(address);
-    let control = connection.send(&corpus.control(case, now)).await;
-    (case, [control, connection.send(&corpus.request(case, now)).await])
+    (case, [connection.send(&control).await, connection.send(&request).await])
 }
 
 /// Sends every case and its control over HTTP/1.1 connections that are kept. Cases with an issuer of their own may
@@ -86,7 +84,11 @@ async fn over_http1(
             );
         }
     }
-    let sent: JoinSet<_> = own.into_iter().map(|case| alone(corpus, case, address, now)).collect();
+    // All tokens are made before one of them is sent: what waits for its issuer has not long.
+    let requests = own.into_iter().map(|case| (case, [corpus.control(case, now), corpus.request(case, now)]));
+    let requests: Vec<_> = requests.collect();
+    let sent: JoinSet<_> =
+        requests.into_iter().map(|(case, requests)| alone(case, requests, address)).collect();
     sent.join_all().await.into_iter().for_each(|(case, answers)| note(case, answers));
     outcomes
 }
@@ -95,10 +97,13 @@ async fn over_http1(
 /// sent.
 async fn over_http2(corpus: &'static Corpus, address: SocketAddr, now: u64) -> Outcomes {
     let connection = Http2::connect(address).await;
-    let sent: JoinSet<_> = cases(corpus, Version::Http1)
-        .map(|case| {
+    let requests: Vec<_> =
+        cases(corpus, Version::Http1).map(|case| (case, corpus.request(case, now))).collect();
+    let sent: JoinSet<_> = requests
+        .into_iter()
+        .map(|(case, request)| {
             let connection = connection.clone();
-            async move { (case, connection.send(&corpus.request(case, now)).await) }
+            async move { (case, connection.send(&request).await) }
         })
         .collect();
     let answers = sent.join_all().await.into_iter();

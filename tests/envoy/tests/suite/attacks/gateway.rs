@@ -27,12 +27,12 @@ pub fn now() -> u64 {
 
 impl Gateway {
     pub async fn start(corpus: &Corpus) -> Self {
-        Self::start_with(corpus, "3s").await
+        Self::start_with(corpus, "10s").await
     }
 
     /// The same, where requests wait so long.
     pub async fn start_with(corpus: &Corpus, wait: &str) -> Self {
-        let issuer = Issuer::start(corpus.documents(now())).await;
+        let issuer = Issuer::start(corpus.documents(now()));
         let port = issuer.address.port();
         let peer = peer_filters(corpus);
         let builder =

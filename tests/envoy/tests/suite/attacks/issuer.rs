@@ -10,28 +10,31 @@ use gatepass_attacks::Published;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    runtime::{Builder, Runtime},
 };
 
-/// It ends with the value.
+/// It ends with the value. It has a thread of its own, so that it answers while tests make tokens.
 pub struct Issuer {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
-    task: JoinHandle<()>,
+    runtime: Option<Runtime>,
 }
 
 impl Issuer {
-    pub async fn start(documents: BTreeMap<String, Published>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub fn start(documents: BTreeMap<String, Published>) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (documents, log) = (Arc::new(documents), Arc::clone(&asked));
-        let task = tokio::spawn(async move {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, Arc::clone(&documents), Arc::clone(&log)));
             }
         });
-        Self { address, asked, task }
+        Self { address, asked, runtime: Some(runtime) }
     }
 
     /// The paths that were asked for.
@@ -42,7 +45,7 @@ impl Issuer {
 
 impl Drop for Issuer {
     fn drop(&mut self) {
-        self.task.abort();
+        self.runtime.take().unwrap().shutdown_background();
     }
 }
 
