@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use gatepass_emulator::{Endpoint, Fault, Rotation, SigningKey, TokenSpec, directory::TENANT};
+use gatepass_emulator::{Action, Endpoint, Fault, Rotation, SigningKey, TokenSpec, directory::TENANT};
 use gatepass_stack::Stack;
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 
 use crate::support::*;
 
@@ -52,7 +52,7 @@ async fn without_keys_a_request_gets_503_in_time_and_200_when_they_come_back() {
 #[tokio::test]
 async fn a_token_without_a_chance_is_refused_at_once_though_there_are_no_keys() {
     let stack = start(Stack::builder().prepare(|emulator| {
-        emulator.set_default_fault(Endpoint::Jwks, Some(Fault::new(gatepass_emulator::Action::Hang)));
+        emulator.set_default_fault(Endpoint::Jwks, Some(Fault::new(Action::Hang)));
     }))
     .await;
     let started = Instant::now();
@@ -126,6 +126,58 @@ async fn a_flood_of_unknown_keys_causes_a_few_fetches_only() {
 }
 
 #[tokio::test]
+async fn an_outage_of_the_key_set_is_noticed_by_new_keys_alone() {
+    let mut stack = start(Stack::builder().concurrency(1).configure(short_wait)).await;
+    let known = good_token(&stack);
+    assert_eq!(call(&stack, &known).await.status, 200);
+    for fault in [
+        Fault::status(500),
+        Fault::status(302),
+        Fault::new(Action::Hang),
+        Fault::new(Action::Close),
+        answer(200, r#"{"keys":[]}"#),
+    ] {
+        stack.emulator().set_default_fault(Endpoint::Jwks, Some(fault));
+        stack.emulator().rotate_keys(Rotation::Add);
+        let new = good_token(&stack);
+        let (new, other) = tokio::join!(call(&stack, &new), async {
+            // A token that nobody has seen before, with a key that is here.
+            sleep(Duration::from_millis(200)).await;
+            call(&stack, &known).await
+        });
+        assert_eq!(other.status, 200, "{}", other.text());
+        assert!(matches!(new.status, 401 | 503), "{}", new.text());
+    }
+    stack.emulator().clear_faults();
+    eventually("the new key", Duration::from_secs(100), || async {
+        call(&stack, &good_token(&stack)).await.status == 200
+    })
+    .await;
+    assert_still_serves(&mut stack).await;
+}
+
+#[tokio::test]
+async fn while_a_slow_key_set_is_fetched_only_tokens_of_its_new_keys_wait() {
+    let stack = start(Stack::builder().concurrency(1)).await;
+    let known = good_token(&stack);
+    assert_eq!(call(&stack, &known).await.status, 200);
+    stack.emulator().rotate_keys(Rotation::Add);
+    stack.emulator().script(Endpoint::Jwks, vec![Fault::late(Duration::from_secs(3))]);
+    let new = good_token(&stack);
+    let started = Instant::now();
+    let (new, known) = tokio::join!(calls_at_once(&stack, vec![new; 20]), async {
+        sleep(Duration::from_millis(500)).await;
+        for _ in 0..10 {
+            assert_eq!(call(&stack, &known).await.status, 200);
+        }
+        started.elapsed()
+    });
+    assert!(known < Duration::from_millis(2_500), "{known:?}");
+    assert!(new.iter().all(|status| *status == 200), "{new:?}");
+    assert!(started.elapsed() >= Duration::from_secs(3));
+}
+
+#[tokio::test]
 async fn documents_that_an_issuer_would_not_publish_are_not_believed() {
     let document =
         |issuer: &str, keys: &str| answer(200, &json!({"issuer": issuer, "jwks_uri": keys}).to_string());
@@ -141,12 +193,12 @@ async fn documents_that_an_issuer_would_not_publish_are_not_believed() {
 
 #[tokio::test]
 async fn key_sets_that_hold_no_keys_are_not_believed() {
-    let large = format!(r#"{{"keys":[],"x":"{}"}}"#, "x".repeat(2 << 20));
+    let large = format!(r#"{{"keys":[],"x":"{}"}}"#, "x".repeat(5 << 20));
     let symmetric = json!({"keys": [{"kty": "oct", "kid": "k", "k": "c2VjcmV0"}]}).to_string();
     tokio::join!(
         no_key_set("a page", answer(200, "<html></html>")),
-        no_key_set("half of it", Fault::new(gatepass_emulator::Action::Truncate)),
-        no_key_set("2 MiB", answer(200, &large)),
+        no_key_set("half of it", Fault::new(Action::Truncate)),
+        no_key_set("5 MiB", answer(200, &large)),
         no_key_set("a symmetric key", answer(200, &symmetric)),
     );
 }

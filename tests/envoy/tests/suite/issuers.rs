@@ -1,7 +1,11 @@
 //! Issuers other than Entra, by discovery.
 
-use gatepass_emulator::{Algorithm, SigningKey, TokenSpec, directory::CONTOSO_API};
-use gatepass_stack::{Builder, Stack, tree};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use gatepass_emulator::{
+    Algorithm, Endpoint, Fault, SigningKey, TokenSpec,
+    directory::{CONTOSO_API, PARTNER_ISSUER},
+};
+use gatepass_stack::{Builder, Delivery, Stack, tree};
 use serde_json::json;
 
 use crate::support::*;
@@ -56,4 +60,53 @@ async fn an_operation_that_trusts_the_partner_trusts_nobody_else() {
         assert_eq!(answer.status, 401, "{name}: {}", answer.text());
     }
     assert_eq!(seen_by_backend(&stack).len(), 1);
+}
+
+#[tokio::test]
+async fn keys_that_stand_in_the_configuration_need_no_issuer_within_reach() {
+    const SECRET: &str = "a shared key of at least 32 bytes";
+    let mut stack = start(Stack::builder().concurrency(1).delivery(Delivery::Ecds).prepare(|emulator| {
+        emulator.set_default_fault(Endpoint::PartnerDiscovery, Some(Fault::status(500)));
+        emulator.set_default_fault(Endpoint::PartnerJwks, Some(Fault::status(500)));
+    }))
+    .await;
+    let es256 = || TokenSpec::partner().algorithm(Algorithm::Es256);
+    let hs256 = || TokenSpec::partner().algorithm(Algorithm::Hs256).hmac_secret(SECRET);
+    let mut configuration = Stack::reference_configuration().unwrap();
+    let keys = [stack.emulator().public_key(&TokenSpec::partner()), stack.emulator().public_key(&es256())];
+    configuration["issuers"]["offline"] = json!({"issuer": PARTNER_ISSUER, "jwks": {"keys": keys}});
+    configuration["issuers"]["shared"] = json!({"issuer": PARTNER_ISSUER,
+        "symmetric_keys": [{"key": {"inline": URL_SAFE_NO_PAD.encode(SECRET)}}]});
+    for (issuer, cases) in [
+        (
+            "offline",
+            [(TokenSpec::partner(), 200), (es256(), 200), (hs256(), 401), (TokenSpec::entra_v2(), 401)],
+        ),
+        (
+            "shared",
+            [(TokenSpec::partner(), 401), (es256(), 401), (hs256(), 200), (hs256().hmac_secret("x"), 401)],
+        ),
+    ] {
+        configuration["operations"][0]["validate"] =
+            json!({"issuer": issuer, "audiences": [CONTOSO_API.client_id]});
+        assert!(stack.reload_plugin(&configuration.to_string()).await.unwrap(), "{}", stack.log());
+        for (spec, status) in cases {
+            let answer = call(&stack, &stack.emulator().issue(&spec)).await;
+            assert_eq!(answer.status, status, "{issuer} {:?}: {}", spec.algorithm, answer.text());
+        }
+    }
+    assert_eq!(requests(&stack, Endpoint::PartnerJwks), []);
+    assert!(!stack.log().contains(SECRET) && !stack.log().contains(&URL_SAFE_NO_PAD.encode(SECRET)));
+}
+
+#[tokio::test]
+async fn a_key_set_may_be_named_without_a_discovery_document() {
+    let stack = start(partner().configure(|configuration| {
+        configuration["issuers"]["partner"] = json!({
+            "jwks_uri": format!("{PARTNER_ISSUER}/jwks"), "issuer": PARTNER_ISSUER, "cluster": "partner-idp",
+        });
+    }))
+    .await;
+    assert_eq!(call(&stack, &stack.emulator().issue(&TokenSpec::partner())).await.status, 200);
+    assert_eq!(requests(&stack, Endpoint::PartnerDiscovery), []);
 }

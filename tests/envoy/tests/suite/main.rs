@@ -10,6 +10,7 @@ mod clients;
 mod cold_start;
 mod configuration;
 mod cors;
+mod entra;
 mod held_back;
 mod issuers;
 mod leak;
