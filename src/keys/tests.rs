@@ -607,3 +607,29 @@ fn a_call_whose_answer_never_comes_is_made_again_at_once() {
     vm.publish(&[TestKey::p256().jwk("k2")]);
     assert_eq!(vm.search("k2"), "found");
 }
+
+#[test]
+fn keys_on_demand_are_fetched_when_a_token_asks_or_another_configuration_wants_them_at_once() {
+    let on_demand = || {
+        let definition = Rc::try_unwrap(definition("idp.example", &[])).unwrap();
+        Rc::new(definition.on_demand())
+    };
+    for at_once in [false, true] {
+        let mut vm = Vm::new();
+        vm.keys = Keys::default();
+        let lazy = on_demand();
+        vm.keys.install(&lazy, &vm.verifier);
+        vm.pump();
+        vm.advance(REFRESH);
+        vm.pump();
+        assert!(vm.asked.is_empty(), "nobody has asked");
+        match at_once {
+            true => vm.keys.install(&vm.definition, &vm.verifier),
+            false => drop(vm.keys.is_issuer(&lazy, ISSUER, &vm.verifier, vm.now)),
+        }
+        vm.pump();
+        vm.advance(REFRESH);
+        vm.pump();
+        assert_eq!(vm.asked, [DISCOVERY, JWKS, DISCOVERY, JWKS], "and refreshed from then on");
+    }
+}

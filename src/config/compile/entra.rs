@@ -38,7 +38,7 @@ impl Compiler {
             None => String::new(),
             Some(id) => format!("?appid={}", id?),
         };
-        let definition = |version, directory| {
+        let definition = |name: &str, version, directory| {
             let path = format!("/{}{directory}{DISCOVERY}{query}", authority.segment);
             let source = Source::Discovery {
                 url: Url { https: true, authority: host.to_owned(), path },
@@ -48,8 +48,8 @@ impl Compiler {
             };
             versions.contains(&version).then(|| Definition::new(name, algorithms.to_vec(), source))
         };
-        let v2 = definition(Version::V2, "/v2.0");
-        let v1 = definition(Version::V1, "");
+        let v2 = definition(name, Version::V2, "/v2.0");
+        let v1 = definition(&format!("{name} (v1)"), Version::V1, "");
         // An API gets tokens of one version. Keys for the older one are fetched if one comes.
         let v1 = if v2.is_some() { v1.map(Definition::on_demand) } else { v1 };
         Some(Entra { v1: v1.map(Rc::new), v2: v2.map(Rc::new), tenants: authority.tenants })
