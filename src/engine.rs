@@ -13,11 +13,10 @@ mod subscription;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::HeaderName;
-
 use crate::access::{Ambiguities, CanonicalPath, Denied, Parameters, Permit, Target, is_method};
 use crate::calls::Purpose;
 use crate::config::{Configuration, Inbound, InboundToken, Operation, TokenPlace};
+use crate::header_name::HeaderName;
 use crate::jwt::{Claims, Rejection, VerifiedToken, Verifier};
 use crate::observe::Counter;
 use crate::refusal::{Asked, Reason, Refusal};

@@ -29,6 +29,7 @@ pub mod engine;
 pub mod environment;
 pub mod fingerprint;
 pub mod guid;
+pub mod header_name;
 pub mod json;
 pub mod jwt;
 pub mod keys;

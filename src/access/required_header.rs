@@ -1,4 +1,6 @@
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
+
+use crate::header_name::HeaderName;
 
 /// A header that a request must have: API Management's `check-header`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +75,7 @@ mod tests {
     #[test]
     fn a_header_is_there_once_with_one_of_the_values() {
         let header = |values: &[&str], ignore_case| RequiredHeader {
-            name: HeaderName::from_static("x-client"),
+            name: HeaderName::parse(b"x-client").unwrap(),
             written: "X-Client".into(),
             values: values.iter().map(ToString::to_string).collect(),
             ignore_case,

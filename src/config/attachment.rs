@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use http::HeaderName;
-
+use crate::header_name::HeaderName;
 use crate::{secrets, tokens};
 
 /// A credential that is put into the request.

@@ -1,7 +1,6 @@
 use std::rc::Rc;
 
-use http::HeaderName;
-
+use crate::header_name::HeaderName;
 use crate::secrets;
 
 /// The subscription key that an operation asks for.

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use crate::access::ClaimValue;
+use crate::header_name::HeaderName;
 
 /// What the backend and Envoy learn of a caller's claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,5 @@
-use http::HeaderName;
-
 use super::Disclosure;
+use crate::header_name::HeaderName;
 
 /// Where a caller's token stands. No other place is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]

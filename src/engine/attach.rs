@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use super::{Edits, Halt, RequestHead, unavailable};
 use crate::access::Permit;
 use crate::calls::Purpose;
 use crate::config::{Attachment, Credential, Existing, OnError, Operation};
+use crate::header_name::HeaderName;
 use crate::jwt::{Rejection, Verifier};
 use crate::refusal::Reason;
 use crate::secret::SecretString;

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use super::query::{Parameter, Repeated, only_item, parameter};
 use super::{Edits, RequestHead};
 use crate::config::{InboundToken, Scheme, TokenHandling, TokenPlace};
+use crate::header_name::HeaderName;
 use crate::jwt::{MAX_TOKEN_BYTES, Rejection};
 use crate::refusal::Reason;
 use crate::secret::SecretString;
@@ -58,9 +58,9 @@ fn read(
     let found = match &handling.place {
         TokenPlace::Header { name, scheme } => in_header(head, name, *scheme),
         TokenPlace::Query(name) => in_query(head, name),
-        TokenPlace::Cookie(name) => in_list(head, COOKIE, ';', |item| in_cookie(item, name)),
+        TokenPlace::Cookie(name) => in_list(head, HeaderName::COOKIE, ';', |item| in_cookie(item, name)),
         TokenPlace::WebSocketProtocol(prefix) => {
-            in_list(head, SEC_WEBSOCKET_PROTOCOL, ',', |item| in_protocol(item, prefix))
+            in_list(head, HeaderName::SEC_WEBSOCKET_PROTOCOL, ',', |item| in_protocol(item, prefix))
         }
     };
     let Some(Found { token, taken }) = found? else { return Ok(None) };
@@ -78,8 +78,8 @@ fn read(
 /// A request shows one token in one way (RFC 6750, section 2): with another one in `Authorization`, the backend could
 /// believe that, which nobody has checked.
 fn shows_another(place: &TokenPlace, head: &RequestHead<'_>) -> bool {
-    let is_there = place.is_header(AUTHORIZATION.as_str().as_bytes());
-    !is_there && head.all(AUTHORIZATION.as_str()).any(|value| after_bearer(value).is_some())
+    let is_there = place.is_header(HeaderName::AUTHORIZATION.as_str().as_bytes());
+    !is_there && head.all(HeaderName::AUTHORIZATION.as_str()).any(|value| after_bearer(value).is_some())
 }
 
 /// Makes the changes that `inbound` wants.
@@ -94,7 +94,7 @@ fn hand_on(inbound: &InboundToken, token: &str, taken: Taken, edits: &mut Edits)
         Taken::Path(_) | Taken::Header(_, Some(_)) => return Err(Reason::Token(Rejection::TooLarge)),
     }
     if let InboundToken::MoveTo(name) = inbound {
-        let value = match *name == AUTHORIZATION {
+        let value = match *name == HeaderName::AUTHORIZATION {
             true => HeaderValue::try_from(format!("Bearer {token}")),
             false => HeaderValue::from_str(token),
         };

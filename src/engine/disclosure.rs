@@ -1,10 +1,9 @@
 //! What the backend learns from the gateway, and from nobody else.
 
-use http::HeaderName;
-
 use super::{Edits, RequestHead};
 use crate::access::ClaimValue;
 use crate::config::{Disclosure, Existing, GatewayHeaders, Inbound, Operation, SubscriptionRule};
+use crate::header_name::HeaderName;
 use crate::jwt::Claims;
 use crate::observe::{Counter, Counters};
 use crate::refusal::Reason;
@@ -24,7 +23,7 @@ pub(super) fn strip(
         return Ok(());
     }
     for name in head.names().filter(|name| gateway.covers(name) && !is_read(operation, name)) {
-        edits.remove(HeaderName::from_bytes(name).map_err(|_| Reason::Internal)?);
+        edits.remove(HeaderName::parse(name).ok_or(Reason::Internal)?);
     }
     Ok(())
 }

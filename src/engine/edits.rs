@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
+
+use crate::header_name::HeaderName;
 
 /// Changes to a request. There is at most one for each header, the last that was asked for, so their order does not
 /// matter and the host is called once for each.
@@ -106,17 +108,15 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use http::header::{AUTHORIZATION, COOKIE};
-
     use super::*;
 
     #[test]
     fn the_last_change_of_a_header_holds() {
         let mut edits = Edits::default();
-        edits.remove(AUTHORIZATION);
-        edits.set(COOKIE, HeaderValue::from_static("a=1"));
-        edits.set(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
-        edits.remove(COOKIE);
+        edits.remove(HeaderName::AUTHORIZATION);
+        edits.set(HeaderName::COOKIE, HeaderValue::from_static("a=1"));
+        edits.set(HeaderName::AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+        edits.remove(HeaderName::COOKIE);
         let all: Vec<_> = edits.iter().collect();
         assert_eq!(all, [Edit::SetHeader("authorization", b"Bearer x"), Edit::RemoveHeader("cookie")]);
     }
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn debug_prints_no_value() {
         let mut edits = Edits::default();
-        edits.set(AUTHORIZATION, HeaderValue::from_static("canary"));
+        edits.set(HeaderName::AUTHORIZATION, HeaderValue::from_static("canary"));
         edits.set_path(HeaderValue::from_static("/canary"));
         edits.set_filter_state("key".into(), HeaderValue::from_static("canary"));
         assert!(!format!("{edits:?}").contains("canary"));

@@ -2,12 +2,11 @@
 
 use std::rc::Rc;
 
-use http::header::AUTHORIZATION;
-
 use super::Compiler;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
 use crate::config::{Attachment, Credential, Existing, OnError};
+use crate::header_name::HeaderName;
 use crate::tokens::{self, Target};
 
 impl Compiler {
@@ -32,7 +31,7 @@ impl Compiler {
         let credential = self.credential(path, &raw);
         let header = match (&raw.header, &raw.secret) {
             (Some(text), _) => self.header_name(&path.member("header"), text),
-            (None, None) => Some(AUTHORIZATION),
+            (None, None) => Some(HeaderName::AUTHORIZATION),
             (None, Some(_)) => self.fault(path, FaultKind::MissingField("header".to_owned())),
         };
         let default_prefix = if raw.secret.is_some() { "" } else { "Bearer " };

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use super::Compiler;
 use crate::access::{ClaimEncoding, ClaimValue};
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
 use crate::config::{Disclosure, Existing, GatewayHeaders, HeaderRules, Inbound, InboundToken, Operation};
+use crate::header_name::HeaderName;
 
 /// Headers that frame or route a request (RFC 9110, sections 7.2 and 7.6.1; RFC 9112, section 6; RFC 6455).
 const FRAMING: [&str; 15] = [
@@ -59,7 +59,7 @@ const OF_CLIENTS: [&str; 20] = [
 impl Compiler {
     /// The name of a header that neither frames nor routes the request.
     pub(super) fn header_name(&mut self, path: &Path, text: &str) -> Option<HeaderName> {
-        let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
+        let Some(name) = HeaderName::parse(text.as_bytes()) else {
             let why = "not the name of a header: letters, digits and any of ``!#$%&'*+-.^_`|~``";
             return self.fault(path, FaultKind::Invalid(why));
         };
@@ -73,7 +73,7 @@ impl Compiler {
     /// The name of a header that the gateway may write.
     pub(super) fn written_header(&mut self, path: &Path, text: &str) -> Option<HeaderName> {
         let name = self.header_name(path, text)?;
-        if [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(&name) {
+        if [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION, HeaderName::COOKIE].contains(&name) {
             let why = "credentials stand there; they are put in by `attach`, and a caller's token is moved by \
                        `inbound_token`";
             return self.fault(path, FaultKind::Invalid(why));
@@ -88,8 +88,8 @@ impl Compiler {
 
     /// The name of a header that a caller's token may go to.
     pub(super) fn move_target(&mut self, path: &Path, text: &str) -> Option<HeaderName> {
-        match text.eq_ignore_ascii_case(AUTHORIZATION.as_str()) {
-            true => Some(AUTHORIZATION),
+        match text.eq_ignore_ascii_case(HeaderName::AUTHORIZATION.as_str()) {
+            true => Some(HeaderName::AUTHORIZATION),
             false => self.written_header(path, text),
         }
     }
@@ -339,6 +339,6 @@ pub(super) fn gateway_headers(operations: &[Operation]) -> GatewayHeaders {
         writers(operation).filter(move |(writer, _)| of_gateway(operation, *writer)).map(|(_, name)| name)
     });
     GatewayHeaders::new(
-        written.filter(|name| **name != AUTHORIZATION && !OF_CLIENTS.contains(&name.as_str())),
+        written.filter(|name| **name != HeaderName::AUTHORIZATION && !OF_CLIENTS.contains(&name.as_str())),
     )
 }

@@ -1,16 +1,15 @@
 //! Where a caller's token stands, and what becomes of it.
 
-use http::header::{AUTHORIZATION, COOKIE};
-
 use super::Compiler;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
 use crate::config::{InboundToken, Scheme, TokenHandling, TokenPlace};
+use crate::header_name::{HeaderName, is_token};
 
 impl Compiler {
     pub(super) fn token_place(&mut self, path: &Path, raw: Option<&raw::TokenPlace>) -> Option<TokenPlace> {
         let Some(raw) = raw else {
-            return Some(TokenPlace::Header { name: AUTHORIZATION, scheme: Scheme::Bearer });
+            return Some(TokenPlace::Header { name: HeaderName::AUTHORIZATION, scheme: Scheme::Bearer });
         };
         if raw.scheme.is_some() && raw.header.is_none() {
             let why = "only a token in a `header` has a scheme before it; leave it out";
@@ -20,18 +19,21 @@ impl Compiler {
             (Some(header), None, None, None) => self.token_header(path, header, raw.scheme),
             (None, Some(name), None, None) => {
                 let why = "not a name that every program reads alike: letters, digits, `-`, `.`, `_` and `~`";
-                let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-                self.name(&path.member("query"), name, plain, why).map(TokenPlace::Query)
+                let is_plain = |name: &str| {
+                    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+                    !name.is_empty() && name.bytes().all(plain)
+                };
+                self.name(&path.member("query"), name, is_plain, why).map(TokenPlace::Query)
             }
             (None, None, Some(name), None) => {
                 let why = "not the name of a cookie: letters, digits and any of ``!#$%&'*+-.^_`|~``";
-                self.name(&path.member("cookie"), name, is_token_byte, why).map(TokenPlace::Cookie)
+                self.name(&path.member("cookie"), name, is_token, why).map(TokenPlace::Cookie)
             }
             (None, None, None, Some(prefix)) => {
                 let why =
                     "not the beginning of a subprotocol: letters, digits and any of ``!#$%&'*+-.^_`|~``";
                 let path = path.member("websocket_protocol");
-                self.name(&path, prefix, is_token_byte, why).map(TokenPlace::WebSocketProtocol)
+                self.name(&path, prefix, is_token, why).map(TokenPlace::WebSocketProtocol)
             }
             _ => self.not_exactly_one(path, &["header", "query", "cookie", "websocket_protocol"]),
         }
@@ -40,14 +42,14 @@ impl Compiler {
     fn token_header(&mut self, path: &Path, header: &str, scheme: Option<raw::Scheme>) -> Option<TokenPlace> {
         let path = path.member("header");
         let name = self.header_name(&path, header)?;
-        if name == COOKIE {
+        if name == HeaderName::COOKIE {
             return self.fault(&path, FaultKind::Invalid("a token in a cookie is named by `cookie`"));
         }
         let scheme = match scheme {
             Some(raw::Scheme::Bearer) => Scheme::Bearer,
             Some(raw::Scheme::Optional) => Scheme::Optional,
             Some(raw::Scheme::None) => Scheme::None,
-            None if name == AUTHORIZATION => Scheme::Bearer,
+            None if name == HeaderName::AUTHORIZATION => Scheme::Bearer,
             None => Scheme::None,
         };
         Some(TokenPlace::Header { name, scheme })
@@ -57,10 +59,10 @@ impl Compiler {
         &mut self,
         path: &Path,
         text: &str,
-        may_stand: impl Fn(u8) -> bool,
+        is_name: impl Fn(&str) -> bool,
         why: &'static str,
     ) -> Option<String> {
-        if text.is_empty() || !text.bytes().all(may_stand) {
+        if !is_name(text) {
             return self.fault(path, FaultKind::Invalid(why));
         }
         Some(text.to_owned())
@@ -123,26 +125,4 @@ impl Compiler {
             }
         }
     }
-}
-
-/// `tchar` of RFC 9110, section 5.6.2.
-const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
 }

@@ -3,6 +3,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::config::{Existing, OnError};
+use crate::header_name::HeaderName;
 
 fn with_attach(items: &str) -> String {
     with_operation(&format!(r#", "attach": [{items}]"#)).replacen(
@@ -31,7 +32,7 @@ fn attach_takes_every_option() {
     ));
     let attachments = &configuration.operations[0].attachments;
     assert_eq!((attachments[0].header.as_str(), attachments[0].prefix.as_str()), ("x-token", ""));
-    assert_eq!(attachments[0].existing, Existing::MoveTo("x-caller".parse().unwrap()));
+    assert_eq!(attachments[0].existing, Existing::MoveTo(HeaderName::parse(b"x-caller").unwrap()));
     assert_eq!(attachments[0].on_error, OnError::Continue);
     assert_eq!(&*attachments[0].destinations, ["orders".to_owned()]);
     assert_eq!(attachments[1].existing, Existing::Keep);

@@ -5,6 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{faults, parse, with_operation, with_operations};
 use crate::config::{Inbound, InboundToken, Scheme, TokenHandling, TokenPlace};
+use crate::header_name::HeaderName;
 
 fn validate(rest: &str) -> TokenHandling {
     match &parse(&with_operation(&format!(r#", "validate": {{{rest}}}"#))).operations[0].inbound {
@@ -14,7 +15,7 @@ fn validate(rest: &str) -> TokenHandling {
 }
 
 fn header(name: &'static str, scheme: Scheme) -> TokenPlace {
-    TokenPlace::Header { name: http::HeaderName::from_static(name), scheme }
+    TokenPlace::Header { name: HeaderName::parse(name.as_bytes()).unwrap(), scheme }
 }
 
 /// The one fault of an operation with this.
@@ -63,9 +64,9 @@ fn an_operations_place_replaces_the_defaults() {
     };
     assert_eq!((&of(0).place, &of(0).inbound), (&TokenPlace::Cookie("c".into()), &InboundToken::Remove));
     assert_eq!((&of(1).place, &of(1).inbound), (&TokenPlace::Query("t".into()), &InboundToken::Forward));
-    assert_eq!(of(0).disclosure.headers[0].1, "x-user");
+    assert_eq!(of(0).disclosure.headers[0].1.as_str(), "x-user");
     assert_eq!(of(1).disclosure.headers.len(), 1);
-    assert_eq!(of(1).disclosure.headers[0].1, "x-id");
+    assert_eq!(of(1).disclosure.headers[0].1.as_str(), "x-id");
 }
 
 #[test]

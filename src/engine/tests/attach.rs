@@ -42,7 +42,7 @@ fn ask(world: &mut World, headers: &[(&str, &[u8])]) -> String {
 
 fn stripped(step: &Step) -> Vec<String> {
     match step {
-        Step::Wait(pending) => pending.stripped().map(ToString::to_string).collect(),
+        Step::Wait(pending) => pending.stripped().map(|name| name.as_str().to_owned()).collect(),
         step => panic!("{}", told(step)),
     }
 }
