@@ -4,6 +4,7 @@ mod check;
 mod document;
 mod explain;
 mod import;
+mod token;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,11 @@ enum Command {
         after_help = "Examples:\n  gatepass import /protected=protected-api.xml --named-values named-values.yaml > gatepass.yaml\n  gatepass import policy.xml --operation 'get-order=GET /orders/{id}'"
     )]
     Import(import::Import),
+    /// Get a token as the filter would: to check an identity on the machine where Envoy will run
+    #[command(
+        after_help = "Example:\n  gatepass token --config gatepass.yaml --identity gateway --resource api://contoso-api"
+    )]
+    Token(token::Token),
     /// Print the script that completes commands in a shell
     #[command(after_help = "Example:\n  source <(gatepass completions bash)")]
     Completions {
@@ -82,6 +88,7 @@ fn run(command: &Command) -> std::io::Result<Outcome> {
         Command::Check(check) => return check::run(check),
         Command::Explain(explain) => return explain::run(explain),
         Command::Import(import) => return import::run(import),
+        Command::Token(token) => return token::run(token),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "gatepass", &mut std::io::stdout());
         }
