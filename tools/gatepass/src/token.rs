@@ -98,7 +98,7 @@ impl Token {
         const STREAM: StreamId = StreamId(1);
         let started = Instant::now();
         let mut state = State::new(Software, u64::from(std::process::id()));
-        state.install(configuration);
+        state.install(configuration, now(started));
         let head: [(&[u8], &[u8]); 3] = [(b":method", b"GET"), (b":path", b"/"), (b":authority", b"gateway")];
         let mut step =
             engine::start(configuration, &mut state, STREAM, &RequestHead::new(&head), now(started));
@@ -134,7 +134,7 @@ impl Token {
         if let Some((_, file)) = self.files.iter().find(|(served, _)| served == path) {
             println!("{path}: read from {file}");
             return std::fs::read(file).map_or(CallOutcome::NoAnswer, |body| {
-                CallOutcome::Answer(Answer { status: 200, retry_after: None, body })
+                CallOutcome::Answer(Answer { status: 200, retry_after: None, challenge: None, body })
             });
         }
         println!("{} {}://{}{path}", request.method, url.scheme(), url.authority);
@@ -213,14 +213,14 @@ impl Token {
             builder = builder.header(*name, value.expose());
         }
         let response = builder.body(request.body.expose().to_owned()).send()?;
-        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.map(str::to_owned);
+        let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let (retry_after, challenge) = (header("retry-after"), header("www-authenticate"));
         let status = response.status().as_u16();
         let mut body = Vec::new();
         // One byte more than is taken, so that too much is told from enough; what fails here is cut short, and the core
         // refuses it.
         let _ = response.take(MAX_ANSWER_BYTES as u64 + 1).read_to_end(&mut body);
-        Ok(Answer { status, retry_after, body })
+        Ok(Answer { status, retry_after, challenge, body })
     }
 }
 
