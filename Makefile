@@ -10,6 +10,8 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_MUTANTS_VERSION := 27.1.0
 
 setup := tools/setup
+module := cargo rustc --package gatepass --lib --crate-type cdylib --target wasm32-wasip1
+built := $(or $(CARGO_TARGET_DIR),target)/wasm32-wasip1
 stack := cargo run --package gatepass-stack --
 
 # Each of these can be set from outside, as in `ENVOY=/usr/local/bin/envoy make demo`.
@@ -31,10 +33,18 @@ down: rust ## Stop what `make up` started
 
 ##@ To work on it
 
-.PHONY: build test test-unit test-wasm test-envoy test-envoy-oldest
-build: rust ## Build the module that Envoy loads, and audit it: target/gatepass.wasm
-	cargo rustc --package gatepass --lib --crate-type cdylib --target wasm32-wasip1 --profile module
+.PHONY: build test-module test test-unit test-wasm test-envoy test-envoy-oldest
+build: rust ## Build the modules that Envoy loads, and audit them: target/gatepass.wasm, target/gatepass-response-headers.wasm
+	$(module) --profile module
 	cargo xtask module
+	$(module) --profile module --features response_headers
+	cargo xtask module --variant response_headers --output target/gatepass-response-headers.wasm
+
+# A module that tests can make fail. It is quick to build, and the audit must refuse it.
+test-module: rust
+	$(module) --profile module-test --features response_headers,test_only
+	! cargo xtask module --variant response_headers --input $(built)/module-test/gatepass.wasm --output target/refused.wasm
+	cp $(built)/module-test/gatepass.wasm target/gatepass-test-only.wasm
 
 test: prerequisites ## All tests that need no Azure, with a summary: unit, wasm, envoy
 	+@$(setup)/test.sh test-unit test-wasm test-envoy
@@ -45,10 +55,10 @@ test-unit: rust ## Unit tests, native
 test-wasm: rust ## The core's unit tests inside WebAssembly, under Node
 	$(setup)/with-wasm-runner.sh cargo test --package gatepass --lib --target wasm32-unknown-unknown
 
-test-envoy: build ## The module in the real Envoy
+test-envoy: build test-module ## The module in the real Envoy
 	$(setup)/with-envoy.sh newest $(setup)/with-python.sh cargo test --package gatepass-envoy-tests --no-fail-fast
 
-test-envoy-oldest: build ## The same in the oldest Envoy that is supported
+test-envoy-oldest: build test-module ## The same in the oldest Envoy that is supported
 	$(setup)/with-envoy.sh oldest $(setup)/with-python.sh cargo test --package gatepass-envoy-tests --no-fail-fast
 
 .PHONY: lint format advisories

@@ -1,6 +1,7 @@
 //! One request's life: it is let pass, refused, or waits for keys or a token and is then looked at again.
 
 mod attach;
+mod attempt;
 mod caller;
 mod credentials;
 mod disclosure;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use crate::access::{Ambiguities, CanonicalPath, Denied, Parameters, Permit, Target, is_method};
 use crate::calls::Purpose;
-use crate::config::{Configuration, Inbound, InboundToken, Operation, TokenPlace};
+use crate::config::{Configuration, Inbound, InboundToken, Operation, Position, TokenPlace};
 use crate::header_name::HeaderName;
 use crate::jwt::{Claims, Rejection, VerifiedToken, Verifier};
 use crate::observe::Counter;
@@ -103,6 +104,10 @@ pub fn start<V: Verifier>(
 ) -> Step {
     let asked = Asked { is_grpc: head.is_grpc() };
     match operation(configuration, head) {
+        Err(Reason::OperationNotFound) if configuration.position == Position::Upstream => {
+            state.counters.count(Counter::Forwarded);
+            Step::Forward(Edits::default())
+        }
         Err(reason) => {
             let by = By { configuration, operation: None, asked };
             Step::Refuse(by.refuse(reason, None, state))
@@ -175,7 +180,9 @@ fn look(
         Inbound::Validate(validate) => Some(validate),
     };
     let mut edits = Edits::default();
-    strip(&configuration.gateway_headers, operation, head, &mut edits)?;
+    if head.last_attempt().is_none() {
+        strip(&configuration.gateway_headers, operation, head, &mut edits)?;
+    }
     let credentials = match validate {
         Some(validate) => credentials(&validate.handling, head, &mut edits),
         None => Credentials::None,
@@ -304,7 +311,7 @@ fn advance<V: Verifier>(
     if let (Inbound::Validate(validate), Some(token)) = (&operation.inbound, token) {
         token.claims().check_time(&validate.time, now.wall).map_err(rejected)?;
     }
-    let attached = attach(permit, operation, &pending.originals, state, patience, now)?;
+    let (attached, done) = attach(permit, operation, &pending.originals, state, patience, now)?;
     let mut edits = std::mem::take(&mut pending.edits);
     for (name, value) in &operation.headers.set {
         edits.set(name.clone(), value.clone());
@@ -313,6 +320,9 @@ fn advance<V: Verifier>(
         disclose(&validate.handling.disclosure, token.claims(), &mut edits, &mut state.counters);
     }
     edits.extend(attached);
+    if pending.configuration.position == Position::Upstream {
+        edits.set_filter_state(Rc::clone(&pending.configuration.attempts), attempt::note(&done));
+    }
     Ok(edits)
 }
 

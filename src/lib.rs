@@ -17,13 +17,15 @@
 //! | what happens next? | [`engine`] |
 //!
 //! [`config`] turns the operator's JSON into values that are valid by construction, [`state`] keeps what
-//! outlives a configuration, [`calls`] describes requests to other servers, [`observe`] names what is counted.
+//! outlives a configuration, [`calls`] describes requests to other servers, [`challenge`] reads why a backend refuses a
+//! token, [`observe`] names what is counted.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod access;
 pub mod bucket;
 pub mod calls;
+pub mod challenge;
 pub mod config;
 pub mod engine;
 pub mod environment;

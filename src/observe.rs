@@ -42,6 +42,8 @@ pub enum Counter {
     TokenFetched,
     /// A token request failed, with this code.
     TokenFailed(&'static str),
+    /// A token is replaced because a backend refused it.
+    TokenRefused,
     /// A token was taken over from another VM.
     TokenShared,
     /// A call for a secret was sent.
@@ -73,6 +75,7 @@ impl Counter {
             Self::TokenRequested => ("tokens.requested", None),
             Self::TokenFetched => ("tokens.fetched", None),
             Self::TokenFailed(code) => ("tokens.failed", Some(code)),
+            Self::TokenRefused => ("tokens.refused", None),
             Self::TokenShared => ("tokens.shared", None),
             Self::SecretRequested => ("secrets.requested", None),
             Self::SecretFetched => ("secrets.fetched", None),

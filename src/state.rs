@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::bucket::Bucket;
 use crate::calls::{Answer, Call, CallFailure, CallId, CallRequest, Jitter, Outcome, Purpose};
+use crate::challenge::Remedy;
 use crate::config::Configuration;
 use crate::fingerprint::Fingerprint;
 use crate::jwt::Verifier;
@@ -17,7 +18,7 @@ use crate::secret::SecretString;
 use crate::secrets::{self, Secrets};
 use crate::time::{Monotonic, Now};
 use crate::tokens::lease::{Lease, SharedStore};
-use crate::tokens::{self, ErrorAnswer, Inputs, Tokens};
+use crate::tokens::{self, Eagerness, ErrorAnswer, Inputs, Sent, Tokens};
 use crate::verdicts::Verdicts;
 
 /// Requests that may wait at once, in the whole VM.
@@ -92,6 +93,32 @@ impl<V: Verifier> State<V> {
         }
         self.tokens.forgive(now);
         self.log.extend(configuration.notices.iter().cloned());
+    }
+
+    /// A backend has refused a token that was sent: it is replaced where `remedy` gives reason to hope. The call for
+    /// the next one is due then.
+    pub fn refused(
+        &mut self,
+        sent: &[Sent],
+        remedy: &Remedy,
+        eagerness: Eagerness,
+        store: &mut impl SharedStore,
+        now: Now,
+    ) {
+        let claims = match remedy {
+            Remedy::AnotherToken => None,
+            Remedy::Claims(claims) => Some(claims.as_str()),
+            Remedy::None => return,
+        };
+        for sent in sent {
+            if self.tokens.refused(sent, claims, eagerness, &self.lease, store, now) {
+                self.counters.count(Counter::TokenRefused);
+                let name = &sent.definition.identity;
+                let text =
+                    format!("identity {name:?}: a backend refused the token, another one is asked for");
+                self.log.push(LogLine { level: LogLevel::Warn, text });
+            }
+        }
     }
 
     /// The calls that are due now, and the streams that may go on because another VM did the work.

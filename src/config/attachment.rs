@@ -52,13 +52,12 @@ pub enum OnError {
 }
 
 impl Attachment {
-    /// Headers of the caller that do not reach the backend.
-    pub fn stripped(&self) -> impl Iterator<Item = &HeaderName> {
-        let (own, target) = match &self.existing {
+    /// Headers of the caller that do not reach the backend: the credential's own, and the one that it moves to.
+    pub const fn stripped(&self) -> (Option<&HeaderName>, Option<&HeaderName>) {
+        match &self.existing {
             Existing::Overwrite => (Some(&self.header), None),
             Existing::Keep => (None, None),
             Existing::MoveTo(target) => (Some(&self.header), Some(target)),
-        };
-        own.into_iter().chain(target)
+        }
     }
 }

@@ -36,6 +36,10 @@ pub use token::{InboundToken, Scheme, TokenHandling, TokenPlace};
 /// A valid configuration.
 #[derive(Debug)]
 pub struct Configuration {
+    /// Where the filter stands in Envoy.
+    pub position: Position,
+    /// The filter state in which an upstream filter leaves a note for the next attempt.
+    pub attempts: Rc<str>,
     /// The operations, first match first.
     pub operations: Operations,
     /// Every issuer that an operation trusts or that is merely defined.
@@ -52,6 +56,16 @@ pub struct Configuration {
     pub shared_cache: Option<bool>,
     /// What the operator should know about it although it is valid.
     pub notices: Vec<LogLine>,
+}
+
+/// Where the filter stands in Envoy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Position {
+    /// Among the HTTP filters of a connection manager: once per request.
+    #[default]
+    Listener,
+    /// Among the HTTP filters of a cluster: once per attempt.
+    Upstream,
 }
 
 /// One operation.

@@ -1,5 +1,6 @@
 mod attach;
 mod guards;
+mod position;
 mod request;
 
 #[cfg(target_arch = "wasm32")]

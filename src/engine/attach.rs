@@ -1,9 +1,11 @@
 //! What is put into a request for the backend.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::HeaderValue;
 
+use super::attempt::{self, Done};
 use super::{Edits, Halt, RequestHead, unavailable};
 use crate::access::Permit;
 use crate::calls::Purpose;
@@ -14,6 +16,7 @@ use crate::refusal::Reason;
 use crate::secret::SecretString;
 use crate::state::State;
 use crate::time::Now;
+use crate::tokens::Sent;
 use crate::{secrets, tokens};
 
 /// What becomes of the caller's own header, decided on what the caller sent.
@@ -26,11 +29,23 @@ pub(super) enum Original {
     Moved(HeaderValue),
     /// It can neither stay nor go elsewhere.
     Unacceptable(Reason),
+    /// An earlier attempt of the same request has settled it, and has sent the token of this generation.
+    Settled(u64),
 }
 
 /// Looks at the headers of the caller that the operation's attachments want to write.
 pub(super) fn originals(operation: &Operation, head: &RequestHead<'_>) -> Vec<Original> {
-    operation.attachments.iter().map(|attachment| original(attachment, head)).collect()
+    let attachments = &operation.attachments;
+    match head.last_attempt().and_then(|note| attempt::read(note, attachments.len())) {
+        Some(done) => done
+            .into_iter()
+            .map(|done| match done {
+                Done::Kept => Original::Kept,
+                Done::Written(generation) => Original::Settled(generation),
+            })
+            .collect(),
+        None => attachments.iter().map(|attachment| original(attachment, head)).collect(),
+    }
 }
 
 fn original(attachment: &Attachment, head: &RequestHead<'_>) -> Original {
@@ -52,10 +67,15 @@ pub(super) fn stripped<'o>(
     operation: &'o Operation,
     originals: &'o [Original],
 ) -> impl Iterator<Item = &'o HeaderName> {
-    let attachments = operation.attachments.iter().zip(originals);
-    attachments
-        .filter(|(_, original)| !matches!(original, Original::Kept))
-        .flat_map(|(attachment, _)| attachment.stripped())
+    operation.attachments.iter().zip(originals).flat_map(|(attachment, original)| {
+        let (own, moved) = match original {
+            Original::Kept => (None, None),
+            // Where an earlier attempt has put the caller's header it stays.
+            Original::Settled(_) => (Some(&attachment.header), None),
+            _ => attachment.stripped(),
+        };
+        own.into_iter().chain(moved)
+    })
 }
 
 /// How long a request waits for what it lacks.
@@ -75,16 +95,21 @@ pub(super) fn attach<V: Verifier>(
     state: &mut State<V>,
     patience: Patience,
     now: Now,
-) -> Result<Edits, Halt> {
+) -> Result<(Edits, Vec<Done>), Halt> {
     let mut edits = Edits::default();
+    let mut all_done = Vec::new();
     let mut halt = None;
     for (attachment, original) in operation.attachments.iter().zip(originals) {
-        match original {
-            Original::Kept => continue,
+        let last = match original {
+            Original::Kept => {
+                all_done.push(Done::Kept);
+                continue;
+            }
             Original::Unacceptable(reason) => return Err(Halt::Refuse(*reason)),
-            Original::Gone | Original::Moved(_) => {}
-        }
-        match obtain(&attachment.credential, state, now) {
+            Original::Settled(generation) if patience == Patience::Left => Some(*generation),
+            Original::Gone | Original::Moved(_) | Original::Settled(_) => None,
+        };
+        match obtain(&attachment.credential, last, state, now) {
             Obtained::Value(value) => put(&mut edits, attachment, value)?,
             Obtained::Wait(purpose) if patience == Patience::Left => {
                 halt.get_or_insert(Halt::Wait(purpose));
@@ -92,9 +117,10 @@ pub(super) fn attach<V: Verifier>(
             Obtained::Wait(purpose) => lack(&mut edits, attachment, unavailable(purpose), &mut halt),
             Obtained::Unavailable(reason) => lack(&mut edits, attachment, reason, &mut halt),
         }
+        all_done.push(Done::Written(note_sent(&mut edits, &attachment.credential, state)));
         put_elsewhere(&mut edits, &attachment.existing, original);
     }
-    halt.map_or(Ok(edits), Err)
+    halt.map_or(Ok((edits, all_done)), Err)
 }
 
 enum Obtained<'s> {
@@ -103,9 +129,14 @@ enum Obtained<'s> {
     Unavailable(Reason),
 }
 
-fn obtain<'s, V: Verifier>(credential: &'s Credential, state: &'s mut State<V>, now: Now) -> Obtained<'s> {
+fn obtain<'s, V: Verifier>(
+    credential: &'s Credential,
+    last: Option<u64>,
+    state: &'s mut State<V>,
+    now: Now,
+) -> Obtained<'s> {
     match credential {
-        Credential::Token(token) => match state.tokens.get(token, now) {
+        Credential::Token(token) => match state.tokens.get_after(token, last, now) {
             tokens::Get::Token(value) => Obtained::Value(value),
             tokens::Get::Wait => Obtained::Wait(Purpose::Token(token.fingerprint)),
             tokens::Get::Unavailable(wait) => Obtained::Unavailable(Reason::TokenUnavailable(wait)),
@@ -115,6 +146,18 @@ fn obtain<'s, V: Verifier>(credential: &'s Credential, state: &'s mut State<V>, 
             secrets::Get::Wait => Obtained::Wait(Purpose::Secret(secret.fingerprint)),
             secrets::Get::Unavailable(wait) => Obtained::Unavailable(Reason::SecretUnavailable(wait)),
         },
+    }
+}
+
+/// Which token it is that may go out, as the next attempt must know it.
+fn note_sent<V: Verifier>(edits: &mut Edits, credential: &Credential, state: &State<V>) -> u64 {
+    match credential {
+        Credential::Token(definition) if definition.is_replaceable() => {
+            let generation = state.tokens.generation(definition.fingerprint);
+            edits.note_sent(Sent { definition: Rc::clone(definition), generation });
+            generation
+        }
+        Credential::Token(_) | Credential::Secret(_) => 0,
     }
 }
 
@@ -140,7 +183,8 @@ fn lack(edits: &mut Edits, attachment: &Attachment, reason: Reason, halt: &mut O
 fn put_elsewhere(edits: &mut Edits, existing: &Existing, original: &Original) {
     match (existing, original) {
         (Existing::MoveTo(target), Original::Moved(value)) => edits.set(target.clone(), value.clone()),
-        (Existing::MoveTo(target), _) => edits.remove(target.clone()),
+        (Existing::MoveTo(target), Original::Gone) => edits.remove(target.clone()),
+        (Existing::MoveTo(_), _) => {}
         (Existing::Overwrite | Existing::Keep, _) => {}
     }
 }

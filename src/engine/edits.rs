@@ -6,6 +6,8 @@ use http::HeaderValue;
 
 use crate::header_name::HeaderName;
 
+use crate::tokens::Sent;
+
 /// Changes to a request. There is at most one for each header, the last that was asked for, so their order does not
 /// matter and the host is called once for each.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,6 +16,7 @@ pub struct Edits {
     headers: Vec<(HeaderName, Option<HeaderValue>)>,
     filter_state: Vec<(Rc<str>, HeaderValue)>,
     destinations: Vec<Rc<[String]>>,
+    sent: Vec<Sent>,
 }
 
 /// One change, as the host makes it.
@@ -53,6 +56,16 @@ impl Edits {
         self.filter_state.push((key, secret(value)));
     }
 
+    /// Notes that a token goes out which can be replaced if the backend refuses it.
+    pub fn note_sent(&mut self, sent: Sent) {
+        self.sent.push(sent);
+    }
+
+    /// The tokens that go out and can be replaced.
+    pub fn into_sent(self) -> Vec<Sent> {
+        self.sent
+    }
+
     /// Lets the request go to these clusters of Envoy's alone.
     pub fn restrict_to(&mut self, clusters: &Rc<[String]>) {
         self.destinations.push(Rc::clone(clusters));
@@ -76,6 +89,7 @@ impl Edits {
         }
         self.filter_state.extend(later.filter_state);
         self.destinations.extend(later.destinations);
+        self.sent.extend(later.sent);
     }
 
     fn change(&mut self, name: HeaderName, value: Option<HeaderValue>) {

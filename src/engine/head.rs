@@ -3,12 +3,22 @@
 /// The head of a request: its headers in order, as bytes, repeated ones repeated.
 pub struct RequestHead<'h> {
     headers: &'h [(&'h [u8], &'h [u8])],
+    last_attempt: Option<&'h [u8]>,
 }
 
 impl<'h> RequestHead<'h> {
     /// The head with these headers; names are in lower case, pseudo headers among them.
     pub const fn new(headers: &'h [(&'h [u8], &'h [u8])]) -> Self {
-        Self { headers }
+        Self { headers, last_attempt: None }
+    }
+
+    /// The head of a request that Envoy tries again; `note` is the filter state that the last attempt left.
+    pub const fn after(self, note: Option<&'h [u8]>) -> Self {
+        Self { last_attempt: note, ..self }
+    }
+
+    pub(super) const fn last_attempt(&self) -> Option<&'h [u8]> {
+        self.last_attempt
     }
 
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &'h [u8]> {

@@ -1,5 +1,6 @@
 mod attach;
 mod request;
+mod upstream;
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

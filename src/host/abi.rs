@@ -32,8 +32,10 @@ fn check(status: i32) -> Result<(), Status> {
 #[derive(Clone, Copy)]
 #[repr(i32)]
 pub(super) enum MapType {
-    RequestHeaders = 0,
-    CallResponseHeaders = 6,
+    Request = 0,
+    #[cfg(feature = "response_headers")]
+    Response = 2,
+    CallResponse = 6,
 }
 
 /// A buffer of bytes.
@@ -192,7 +194,7 @@ pub(super) fn header_pairs(map: MapType) -> Result<Vec<u8>, Status> {
 
 /// Puts a header in place of every one of its name.
 pub(super) fn replace_request_header(name: &str, value: &[u8]) -> Result<(), Status> {
-    let map = MapType::RequestHeaders as i32;
+    let map = MapType::Request as i32;
     // SAFETY: name and value outlive the call.
     check(unsafe {
         proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
@@ -201,7 +203,7 @@ pub(super) fn replace_request_header(name: &str, value: &[u8]) -> Result<(), Sta
 
 /// Takes every header of this name away; there may be none.
 pub(super) fn remove_request_header(name: &str) -> Result<(), Status> {
-    let map = MapType::RequestHeaders as i32;
+    let map = MapType::Request as i32;
     // SAFETY: the name outlives the call.
     check(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
 }

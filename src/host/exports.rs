@@ -69,7 +69,19 @@ extern "C" fn proxy_on_http_call_response(
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(request: u32, _headers: u32, _end_of_stream: bool) -> i32 {
+    #[cfg(feature = "test_only")]
+    if let Some(action) = super::test_only::obey() {
+        return action as i32;
+    }
     with_vm(|vm| vm.request_headers(request)).unwrap_or_else(stream::fault) as i32
+}
+
+/// The answer of the backend, or Envoy's own.
+#[cfg(feature = "response_headers")]
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(request: u32, _headers: u32, _end_of_stream: bool) -> i32 {
+    with_vm(|vm| vm.response_headers(request));
+    stream::Action::Continue as i32
 }
 
 /// Where the plugin's configuration says `allow_on_headers_stop_iteration`, Envoy calls this for a request whose

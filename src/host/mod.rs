@@ -20,7 +20,11 @@ mod crypto;
 mod exports;
 mod headers;
 mod metrics;
+#[cfg(feature = "response_headers")]
+mod response;
 mod root;
 mod shared;
 mod stream;
+#[cfg(feature = "test_only")]
+mod test_only;
 mod vm;

@@ -7,6 +7,8 @@ use crate::jwt::Verifier;
 use crate::observe::LogLevel;
 use crate::refusal::Refusal;
 use crate::state::State;
+#[cfg(feature = "response_headers")]
+use crate::tokens::Sent;
 
 /// The cluster of the route that Envoy has chosen.
 const CHOSEN_CLUSTER: &str = "xds\0cluster_name";
@@ -29,6 +31,9 @@ pub(super) struct Stream {
     pub(super) pending: Option<Box<Pending>>,
     /// Whether it may reach the backend: not before it is admitted, and never when it is refused.
     pub(super) admitted: bool,
+    /// The tokens that went out with it and can be replaced.
+    #[cfg(feature = "response_headers")]
+    pub(super) sent: Vec<Sent>,
 }
 
 /// The answer to a fault of ours, where there is not even a stream.
@@ -58,16 +63,24 @@ fn strip(pending: &Pending) -> bool {
 impl Stream {
     /// A stream under a root whose configuration this is.
     pub(super) const fn new(root: u32, configuration: Option<Rc<Configuration>>) -> Self {
-        Self { root, configuration, pending: None, admitted: false }
+        Self {
+            root,
+            configuration,
+            pending: None,
+            admitted: false,
+            #[cfg(feature = "response_headers")]
+            sent: Vec::new(),
+        }
     }
 
     /// Carries out what was decided about the request in effect.
     pub(super) fn settle<V: Verifier>(&mut self, step: Step, state: &mut State<V>) -> Action {
         let forwarded = match step {
-            Step::Forward(edits) => forward(&edits),
+            Step::Forward(edits) => forward(&edits).map(|()| edits),
             Step::ForwardTo(edits, pending) => forward(&edits).and_then(|()| {
                 let destination = abi::property(CHOSEN_CLUSTER).ok();
-                pending.depart(&edits, destination.as_deref(), state)
+                pending.depart(&edits, destination.as_deref(), state)?;
+                Ok(edits)
             }),
             Step::Wait(pending) if strip(&pending) => {
                 self.pending = Some(pending);
@@ -77,8 +90,9 @@ impl Stream {
             Step::Refuse(refusal) => Err(refusal),
         };
         match forwarded {
-            Ok(()) => {
+            Ok(edits) => {
                 self.admitted = true;
+                self.remember(edits);
                 Action::Continue
             }
             Err(refusal) => {
@@ -87,6 +101,16 @@ impl Stream {
             }
         }
     }
+}
+
+impl Stream {
+    #[cfg(feature = "response_headers")]
+    fn remember(&mut self, edits: Edits) {
+        self.sent = edits.into_sent();
+    }
+
+    #[cfg(not(feature = "response_headers"))]
+    fn remember(&mut self, _: Edits) {}
 }
 
 /// Answers the request in effect.

@@ -12,7 +12,7 @@ use super::root::Root;
 use super::shared::{self, Store};
 use super::stream::{self, Action, Stream};
 use crate::calls::{Answer, CALL_TIMEOUT, Call, CallId, CallRequest, MAX_ANSWER_BYTES, Outcome};
-use crate::config::Configuration;
+use crate::config::{Configuration, Position};
 use crate::engine::{self, RequestHead, Step};
 use crate::environment::Environment;
 use crate::observe::LogLevel;
@@ -45,11 +45,11 @@ pub(super) fn with_vm<T>(work: impl FnOnce(&mut Vm) -> T) -> Option<T> {
 }
 
 pub(super) struct Vm {
-    state: State<HostVerifier>,
-    store: Store,
+    pub(super) state: State<HostVerifier>,
+    pub(super) store: Store,
     owner: u64,
     roots: BTreeMap<u32, Root>,
-    streams: BTreeMap<u32, Stream>,
+    pub(super) streams: BTreeMap<u32, Stream>,
     /// Calls under way: the host's number, and the root to which the answer comes.
     calls: BTreeMap<u32, (u32, CallId)>,
     /// Streams that may go on, but not from the callback in which that was found out.
@@ -93,7 +93,10 @@ impl Vm {
     pub(super) fn configure(&mut self, root: u32) -> bool {
         let json = abi::buffer(BufferType::PluginConfiguration, MAX_CONFIGURATION_BYTES).unwrap_or_default();
         match Configuration::parse(&json, &environment()) {
-            Ok(configuration) => {
+            Ok(mut configuration) => {
+                if configuration.position == Position::Upstream {
+                    stand_upstream(&mut configuration);
+                }
                 self.state.install(&configuration, abi::now());
                 let root = self.roots.entry(root).or_default();
                 root.configuration = Some(Rc::new(configuration));
@@ -171,9 +174,13 @@ impl Vm {
         let now = abi::now();
         let stream = self.streams.get(&id)?;
         let (root, configuration) = (stream.root, stream.configuration.clone()?);
-        let bytes = abi::header_pairs(MapType::RequestHeaders).ok()?;
+        let bytes = abi::header_pairs(MapType::Request).ok()?;
         let pairs = headers::parse(&bytes);
-        let head = RequestHead::new(&pairs);
+        let last_attempt = match configuration.position {
+            Position::Listener => None,
+            Position::Upstream => abi::property(&configuration.attempts).ok(),
+        };
+        let head = RequestHead::new(&pairs).after(last_attempt.as_deref());
         match engine::start(&configuration, &mut self.state, StreamId(id), &head, now) {
             Step::Wait(pending) => Some(self.begin_to_wait(id, root, pending, now)),
             step => Some(step),
@@ -292,7 +299,7 @@ impl Vm {
         }
     }
 
-    fn write_log(&mut self) {
+    pub(super) fn write_log(&mut self) {
         for line in self.state.take_log() {
             abi::log(line.level, &line.text);
         }
@@ -305,6 +312,17 @@ fn environment() -> Environment {
     variables
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// Several plugins may stand in one cluster: each has a note of its own for the next attempt.
+fn stand_upstream(configuration: &mut Configuration) {
+    let name = abi::property("plugin_name").unwrap_or_default();
+    configuration.attempts = format!("gatepass.attempt.{}", String::from_utf8_lossy(&name)).into();
+    if !cfg!(feature = "response_headers") {
+        let text = "an upstream filter, but not the build that looks at answers: a token that a backend refuses is not \
+                    replaced before the retry; load gatepass-response-headers.wasm";
+        abi::log(LogLevel::Warn, text);
+    }
 }
 
 fn send(call: &CallRequest) -> Option<u32> {
@@ -323,7 +341,7 @@ fn read_answer(body_size: usize) -> Option<Answer> {
     if body_size > MAX_ANSWER_BYTES {
         return None;
     }
-    let bytes = abi::header_pairs(MapType::CallResponseHeaders).ok()?;
+    let bytes = abi::header_pairs(MapType::CallResponse).ok()?;
     let pairs = headers::parse(&bytes);
     let value = |name: &[u8]| {
         let (_, value) = pairs.iter().find(|(candidate, _)| *candidate == name)?;

@@ -49,6 +49,10 @@ pub enum Credential {
 }
 
 impl ClientCredentials {
+    pub(super) const fn is_entra(&self) -> bool {
+        matches!(self.dialect, Dialect::EntraV1 | Dialect::EntraV2)
+    }
+
     pub(super) const fn name(&self) -> &'static str {
         match self.credential {
             Credential::Secret(_) | Credential::BasicSecret(_) => "client_secret",

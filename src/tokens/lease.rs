@@ -71,6 +71,8 @@ pub struct Token {
     pub expires: Monotonic,
     /// When it is refreshed.
     pub refresh: Monotonic,
+    /// When it was fetched.
+    pub fetched: Monotonic,
 }
 
 /// The last failure, as all VMs obey it.
@@ -95,6 +97,8 @@ pub struct Entry {
     pub token: Option<Token>,
     /// The last failure, if nothing good has come since.
     pub failure: Failure,
+    /// When a fetch was last begun because a backend had refused the token.
+    pub replaced: Option<Monotonic>,
 }
 
 /// Who fetches.
@@ -154,17 +158,29 @@ impl Lease {
         }
     }
 
-    /// Publishes a token, lets go of the lease, and wakes the others. A token that lives longer stays; what
-    /// is shared afterwards is returned.
+    /// Notes in a lease that is ours that the fetch replaces a refused token.
+    pub fn note_replacement(self, of: Fingerprint, store: &mut impl SharedStore, now: Now) {
+        let (mut entry, version) = Self::load(of, store, now);
+        if version != Version::ABSENT {
+            entry.replaced = Some(now.monotonic);
+            // If somebody else has written, the note is lost: one more replacement may follow.
+            store.compare_and_set(&key(of), &entry.encode(), version);
+        }
+    }
+
+    /// Publishes a token, lets go of the lease, and wakes the others. A token that lives longer stays, unless it is
+    /// `refused`; what is shared afterwards is returned.
     pub fn publish_token(
         self,
         of: Fingerprint,
         token: &Token,
+        refused: Option<&Token>,
         store: &mut impl SharedStore,
         now: Now,
     ) -> Token {
         let entry = self.change(of, store, now, |entry| {
-            if entry.token.as_ref().is_none_or(|held| held.expires < token.expires) {
+            let is_refused = |held: &Token| refused.is_some_and(|refused| refused.value == held.value);
+            if entry.token.as_ref().is_none_or(|held| held.expires < token.expires || is_refused(held)) {
                 entry.token = Some(token.clone());
             }
             entry.failure = Failure::default();
@@ -248,9 +264,12 @@ impl Entry {
             format: FORMAT,
             holder: self.holder.map(|holder| (holder.owner, holder.until.nanoseconds())),
             token: self.token.as_ref().map(|token| {
-                (token.value.expose().to_owned(), token.expires.nanoseconds(), token.refresh.nanoseconds())
+                let Token { value, expires, refresh, fetched } = token;
+                let [expires, refresh, fetched] = [expires, refresh, fetched].map(|at| at.nanoseconds());
+                (value.expose().to_owned(), expires, refresh, fetched)
             }),
             failure: self.failure,
+            replaced: self.replaced.map(Monotonic::nanoseconds),
         };
         serde_json::to_vec(&wire).unwrap_or_default()
     }
@@ -269,29 +288,35 @@ impl Entry {
         };
         let holder =
             wire.holder.and_then(|(owner, until)| Some(Holder { owner, until: soon(until, LEASE)? }));
-        let token = wire.token.filter(|(value, ..)| is_token(value)).and_then(|(value, expires, refresh)| {
-            let expires = soon(expires, MAX_LIFE)?;
-            let refresh = Monotonic::from_nanoseconds(refresh).min(expires);
-            Some(Token { value: SecretString::new(value), expires, refresh })
-        });
+        let token = wire.token.filter(|(value, ..)| is_token(value)).and_then(
+            |(value, expires, refresh, fetched)| {
+                let expires = soon(expires, MAX_LIFE)?;
+                let refresh = Monotonic::from_nanoseconds(refresh).min(expires);
+                let fetched = Monotonic::from_nanoseconds(fetched).min(now.monotonic);
+                Some(Token { value: SecretString::new(value), expires, refresh, fetched })
+            },
+        );
         let failure = match soon(wire.failure.not_before, MAX_BACK_OFF) {
             Some(_) => wire.failure,
             None => Failure { not_before: 0, ..wire.failure },
         };
-        Some(Self { holder, token, failure })
+        let replaced =
+            wire.replaced.map(Monotonic::from_nanoseconds).filter(|at| *at <= now.monotonic.after(LEASE));
+        Some(Self { holder, token, failure, replaced })
     }
 }
 
 /// The version of the format; what has another one is not read.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// A shared value as bytes; times in nanoseconds of the monotonic clock.
 #[derive(Serialize, Deserialize)]
 struct Wire {
     format: u32,
     holder: Option<(u64, u64)>,
-    token: Option<(String, u64, u64)>,
+    token: Option<(String, u64, u64, u64)>,
     failure: Failure,
+    replaced: Option<u64>,
 }
 
 fn key(of: Fingerprint) -> String {

@@ -13,6 +13,7 @@ mod error_answer;
 mod imds;
 pub mod lease;
 mod record;
+mod refused;
 mod source;
 mod target;
 
@@ -33,6 +34,7 @@ pub use error_answer::ErrorAnswer;
 pub use imds::{AssignedIdentity, Imds};
 use lease::{Lease, SharedStore};
 use record::Record;
+pub use refused::{Eagerness, Sent};
 pub use source::{Inputs, Source};
 pub use target::Target;
 
@@ -107,8 +109,38 @@ pub struct Tokens {
 impl Tokens {
     /// The token of `definition`, for a request that needs it now.
     pub fn get(&mut self, definition: &Rc<Definition>, now: Now) -> Get<'_> {
+        self.get_after(definition, None, now)
+    }
+
+    /// The same for a request whose last attempt went out with the token of this generation: if that was refused, the
+    /// request waits for the one that replaces it.
+    pub fn get_after(&mut self, definition: &Rc<Definition>, last: Option<u64>, now: Now) -> Get<'_> {
         let record = self.records.entry(definition.fingerprint);
-        record.or_insert_with(|| Record::new(Rc::clone(definition))).get(now)
+        let record = record.or_insert_with(|| Record::new(Rc::clone(definition)));
+        match last {
+            Some(generation) if record.is_being_replaced(generation, now) => Get::Wait,
+            _ => record.get(now),
+        }
+    }
+
+    /// Which of its tokens a record holds, to know it again by.
+    pub fn generation(&self, of: Fingerprint) -> u64 {
+        self.records.get(&of).map_or(0, Record::generation)
+    }
+
+    /// A backend has refused a token, and another one may do, with `claims` if it asks for some. Whether the token
+    /// is going to be replaced because of it.
+    pub fn refused(
+        &mut self,
+        sent: &Sent,
+        claims: Option<&str>,
+        eagerness: Eagerness,
+        lease: &Lease,
+        store: &mut impl SharedStore,
+        now: Now,
+    ) -> bool {
+        let record = self.records.get_mut(&sent.definition.fingerprint);
+        record.is_some_and(|record| record.refused(sent.generation, claims, eagerness, lease, store, now))
     }
 
     /// The calls that are due and for which this VM holds the lease, and the records whose state another VM

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::answer::{Fetched, is_token, read_answer};
 use super::lease::{Failure, Lease, SharedStore, Taken, Token};
+use super::refused::{Eagerness, Suspicion, with_claims};
 use super::source::{Inputs, Source};
 use super::{Definition, Get, Progress, UNUSED_AFTER};
 use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, Unusable, WORTH_WAITING};
@@ -24,6 +25,12 @@ const STATIC_LIFE: Duration = Duration::from_secs(60);
 pub(super) struct Record {
     pub(super) definition: Rc<Definition>,
     held: Option<Token>,
+    /// The number of tokens that were held so far.
+    generation: u64,
+    /// A backend has refused the token that is held.
+    suspicion: Option<Suspicion>,
+    /// When a fetch was last begun because of that.
+    replaced: Option<Monotonic>,
     fetching: bool,
     /// Answers of the fetch under way that were not yet the token.
     step: usize,
@@ -53,6 +60,9 @@ impl Record {
         Self {
             definition,
             held: None,
+            generation: 0,
+            suspicion: None,
+            replaced: None,
             fetching: false,
             step: 0,
             next: None,
@@ -95,8 +105,57 @@ impl Record {
 
     /// Whether a fresher token would be of use now.
     fn lacks(&self, now: Now) -> bool {
-        let lacks = self.usable(now).map_or(self.needed, |token| token.refresh <= now.monotonic);
+        let is_old = |token: &Token| token.refresh <= now.monotonic || self.suspicion.is_some();
+        let lacks = self.usable(now).map_or(self.needed, is_old);
         lacks && self.is_used(now)
+    }
+
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// A backend has refused the token of this generation: see [`super::Tokens::refused`].
+    pub(super) fn refused(
+        &mut self,
+        generation: u64,
+        claims: Option<&str>,
+        eagerness: Eagerness,
+        lease: &Lease,
+        store: &mut impl SharedStore,
+        now: Now,
+    ) -> bool {
+        let is_held = generation == self.generation && self.suspicion.is_none();
+        let Some(token) = self.usable(now).filter(|_| is_held && self.definition.is_replaceable()) else {
+            return false;
+        };
+        let is_young = token.fetched.until(now.monotonic) < eagerness.min_age;
+        if is_young || (claims.is_some() && !self.definition.takes_claims()) {
+            return false;
+        }
+        let entry = lease.read(self.definition.fingerprint, store, now);
+        let is_under_way = entry.held_until(*lease, now).is_some();
+        if let Some(other) = entry.token.filter(|other| self.replaces(other)) {
+            // Another VM has replaced it already.
+            self.hold(other);
+            return false;
+        }
+        let last = self.replaced.max(entry.replaced);
+        if !is_under_way && last.is_some_and(|at| at.until(now.monotonic) < eagerness.interval) {
+            return false;
+        }
+        self.suspicion = Some(Suspicion { claims: claims.map(ToOwned::to_owned) });
+        true
+    }
+
+    /// Whether the refused token of this generation is about to make way for another.
+    pub(super) fn is_being_replaced(&self, generation: u64, now: Now) -> bool {
+        let may_ask = self.fetching || self.not_before() <= now.monotonic;
+        self.generation == generation && self.suspicion.is_some() && may_ask
+    }
+
+    /// Whether `other` was fetched after the token that is held.
+    fn replaces(&self, other: &Token) -> bool {
+        self.held.as_ref().is_none_or(|held| held.fetched < other.fetched && held.value != other.value)
     }
 
     /// Another VM has published something: looks at it, in a back-off too.
@@ -193,9 +252,17 @@ impl Record {
     ) -> Due {
         self.fetching = true;
         self.step = 0;
+        if self.suspicion.is_some() {
+            self.replaced = Some(now.monotonic);
+            lease.note_replacement(self.definition.fingerprint, store, now);
+        }
+        let claims = self.suspicion.as_ref().and_then(|suspicion| suspicion.claims.as_deref());
         let Definition { source, target, .. } = &*self.definition;
         match source.request(target, secrets, inputs, now) {
-            Ok(request) => Due::Call(request),
+            Ok(request) => Due::Call(match claims {
+                Some(claims) => with_claims(request, claims),
+                None => request,
+            }),
             Err(failure) => {
                 let mut jitter = Jitter::new(self.inputs);
                 Due::Changed(self.answered(Err(failure), lease, store, now, &mut jitter))
@@ -211,7 +278,7 @@ impl Record {
         };
         let (refresh, expires) =
             (now.monotonic.after(part(STATIC_LIFE, 2)), now.monotonic.after(STATIC_LIFE));
-        self.hold(Token { value, expires, refresh });
+        self.hold(Token { value, expires, refresh, fetched: now.monotonic });
         is_new.then_some(Progress::Fetched { life: STATIC_LIFE })
     }
 
@@ -227,20 +294,28 @@ impl Record {
 
     /// Takes over what another VM has published, if it is better than what is held here.
     fn adopt(&mut self, entry: &super::lease::Entry, now: Now) -> Option<Progress> {
-        let fresher = |token: &&Token| self.usable(now).is_none_or(|held| held.expires < token.expires);
+        let fresher = |token: &&Token| {
+            self.usable(now).is_none_or(|held| held.expires < token.expires)
+                || (self.suspicion.is_some() && self.replaces(token))
+        };
         if let Some(token) = entry.token.as_ref().filter(fresher) {
             self.hold(token.clone());
             return Some(Progress::Shared);
         }
         if entry.failure.not_before > self.failure.not_before && self.counts(&entry.failure) {
             self.failure = entry.failure;
+            self.suspicion = None;
             return Some(Progress::Failed(CallFailure::Elsewhere));
         }
         None
     }
 
     fn hold(&mut self, token: Token) {
+        if self.held.as_ref().is_none_or(|held| held.value != token.value) {
+            self.generation = self.generation.wrapping_add(1);
+        }
         self.held = Some(token);
+        self.suspicion = None;
         self.failure = Failure::default();
         self.needed = false;
         self.blocked = None;
@@ -280,13 +355,15 @@ impl Record {
         match self.fresh_token(answer, now, jitter) {
             Ok(token) => {
                 let life = now.monotonic.until(token.expires);
-                let shared = lease.publish_token(of, &token, store, now);
+                let refused = self.held.as_ref().filter(|_| self.suspicion.is_some());
+                let shared = lease.publish_token(of, &token, refused, store, now);
                 self.hold(shared);
                 Progress::Fetched { life }
             }
             Err(failure) => {
                 let asked = answer.ok().and_then(|answer| answer.retry_after.as_deref());
                 self.failure = self.failed(failure, asked, now, jitter);
+                self.suspicion = None;
                 lease.publish_failure(of, self.failure, store, now);
                 Progress::Failed(failure)
             }
@@ -309,9 +386,11 @@ impl Record {
             expires: now.monotonic.after(fetched.life),
             refresh: now.monotonic.after(refresh_after(&fetched, jitter)),
             value: fetched.token,
+            fetched: now.monotonic,
         };
+        let may_end_sooner = self.suspicion.is_some();
         match self.usable(now) {
-            Some(held) if held.value == token.value || token.expires <= held.expires => {
+            Some(held) if held.value == token.value || (token.expires <= held.expires && !may_end_sooner) => {
                 Err(CallFailure::Unusable(Unusable::NotFresher))
             }
             _ => Ok(token),

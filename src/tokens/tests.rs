@@ -1,3 +1,5 @@
+mod refused;
+
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -312,7 +314,8 @@ impl SharedStore for Memory {
 
 fn held(name: &str, expires: u64) -> Token {
     let expires = at(expires).monotonic;
-    Token { value: SecretString::new(name.into()), expires, refresh: expires }
+    let fetched = Monotonic::default();
+    Token { value: SecretString::new(name.into()), expires, refresh: expires, fetched }
 }
 
 #[test]
@@ -348,10 +351,10 @@ fn a_lease_can_be_taken_over_when_its_time_is_up() {
 #[test]
 fn a_publication_never_replaces_a_token_that_lives_longer() {
     let (of, mut store) = (Fingerprint::of(&["x"]), Memory::default());
-    Lease::new(1).publish_token(of, &held("long", 9_000), &mut store, at(0));
-    let kept = Lease::new(2).publish_token(of, &held("short", 5_000), &mut store, at(0));
+    Lease::new(1).publish_token(of, &held("long", 9_000), None, &mut store, at(0));
+    let kept = Lease::new(2).publish_token(of, &held("short", 5_000), None, &mut store, at(0));
     assert_eq!(kept.value.expose(), "long");
-    let kept = Lease::new(2).publish_token(of, &held("longer", 9_001), &mut store, at(0));
+    let kept = Lease::new(2).publish_token(of, &held("longer", 9_001), None, &mut store, at(0));
     assert_eq!(kept.value.expose(), "longer");
     assert_eq!(store.wakes, 3);
 }
@@ -370,12 +373,12 @@ fn what_somebody_else_wrote_does_no_harm() {
         String::new(),
         "garbage".into(),
         "[".repeat(100_000),
-        good.replace("\"format\":2", "\"format\":1"),
-        format!(r#"{{"format":2,"holder":[7,{year}],"token":null,{}}}"#, failure(0)),
-        format!(r#"{{"format":2,"holder":null,"token":["a\r\nb",{year},0],{}}}"#, failure(0)),
-        format!(r#"{{"format":2,"holder":null,"token":["t",{year},0],{}}}"#, failure(0)),
-        format!(r#"{{"format":2,"holder":null,"token":["t",0,0],{}}}"#, failure(0)),
-        format!(r#"{{"format":2,"holder":null,"token":null,{}}}"#, failure(year)),
+        good.replace("\"format\":3", "\"format\":2"),
+        format!(r#"{{"format":3,"holder":[7,{year}],"token":null,{}}}"#, failure(0)),
+        format!(r#"{{"format":3,"holder":null,"token":["a\r\nb",{year},0,0],{}}}"#, failure(0)),
+        format!(r#"{{"format":3,"holder":null,"token":["t",{year},0,0],{}}}"#, failure(0)),
+        format!(r#"{{"format":3,"holder":null,"token":["t",0,0,0],{}}}"#, failure(0)),
+        format!(r#"{{"format":3,"holder":null,"token":null,{}}}"#, failure(year)),
     ] {
         store.values.insert(key.clone(), (text.clone().into_bytes(), 77));
         let seen = lease.read(of, &mut store, at(0));

@@ -13,6 +13,7 @@ mod issuer_keys;
 mod issuers;
 mod on_failure;
 mod operations;
+mod position;
 mod secrets;
 mod token;
 mod validate;
@@ -22,9 +23,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::Configuration;
 use super::fault::{Fault, FaultKind, Path};
 use super::raw;
+use super::{Configuration, Position};
 use crate::environment::Environment;
 use crate::keys;
 use crate::observe::{LogLevel, LogLine};
@@ -80,6 +81,7 @@ struct Names {
 struct Defaults {
     validate: raw::Validate,
     on_failure: raw::OnFailure,
+    position: Position,
 }
 
 impl Compiler {
@@ -94,6 +96,7 @@ impl Compiler {
 
     fn configuration(&mut self, raw: raw::Configuration) -> Option<Configuration> {
         let root = Path::root();
+        let position = self.position(&raw);
         self.names.secrets = raw.secrets.keys().cloned().collect();
         self.names.identities = raw.identities.keys().cloned().collect();
         self.raw = Uncompiled { secrets: raw.secrets, identities: raw.identities };
@@ -108,6 +111,7 @@ impl Compiler {
         let defaults = Defaults {
             validate: raw.defaults.and_then(|defaults| defaults.validate).unwrap_or_default(),
             on_failure: raw.on_failure.unwrap_or_default(),
+            position,
         };
         self.check_validate(&root.member("defaults").member("validate"), &defaults.validate);
         let on_failure =
@@ -118,6 +122,8 @@ impl Compiler {
         Some(Configuration {
             gateway_headers: headers::gateway_headers(&operations),
             operations,
+            position,
+            attempts: "gatepass.attempt".into(),
             issuers: self.issuers.values().flatten().cloned().collect(),
             secrets: std::mem::take(&mut self.all_secrets),
             on_failure: on_failure?,

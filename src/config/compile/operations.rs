@@ -6,7 +6,7 @@ use crate::access::{
 };
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
-use crate::config::{Inbound, Operation, Operations};
+use crate::config::{Inbound, Operation, Operations, Position};
 
 impl Compiler {
     pub(super) fn operations(
@@ -58,6 +58,7 @@ impl Compiler {
             self.fault::<()>(&path.member("match").member("cors_preflight"), FaultKind::Invalid(why));
         }
         let inbound = match (raw.anonymous, &raw.validate) {
+            _ if defaults.position == Position::Upstream => Some(Inbound::Anonymous),
             (true, None) if raw.subscription_key.is_some() => {
                 let why = "`anonymous: true` asks for nothing, so `subscription_key` contradicts it; where a key is enough, \
                            say `validate: none` instead";

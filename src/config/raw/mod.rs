@@ -44,6 +44,8 @@ pub(super) use words::Words;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `issuers`, `identities`, `defaults`, `operations`")]
 pub(super) struct Configuration {
+    /// Where the filter stands in Envoy. Default `listener`.
+    pub position: Option<Position>,
     /// Texts by name, for which `${name}` stands in any string of the configuration (`$${` is `${` itself).
     #[serde(default)]
     #[expect(dead_code, reason = "put in before the rest is read")]
@@ -70,6 +72,18 @@ pub(super) struct Configuration {
     pub wait: Option<String>,
     /// Whether the VMs of one Envoy share tokens. Default: where the plugin has a `vm_id` of its own.
     pub shared_cache: Option<Switch>,
+}
+
+/// Where the filter stands in Envoy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", expecting = "`listener` or `upstream`")]
+pub(super) enum Position {
+    /// Among the HTTP filters of a connection manager: once per request, before its route's cluster is asked.
+    #[default]
+    Listener,
+    /// Among the HTTP filters of a cluster: once per attempt. Operations only attach and change headers, and a request
+    /// that matches none of them passes unchanged.
+    Upstream,
 }
 
 /// What applies to every operation that does not say otherwise.

@@ -15,7 +15,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(crate) async fn read(response: reqwest::Response) -> Result<Self, Error> {
+    /// Reads a response to its end.
+    pub async fn read(response: reqwest::Response) -> Result<Self, Error> {
         Ok(Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),

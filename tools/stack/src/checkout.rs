@@ -11,6 +11,28 @@ pub struct Checkout {
     root: PathBuf,
 }
 
+/// Which build of the filter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Build {
+    /// The one for most uses.
+    #[default]
+    Default,
+    /// The one that looks at the answers of backends.
+    ResponseHeaders,
+    /// That one, with failures that a request can cause: for tests alone.
+    TestOnly,
+}
+
+impl Build {
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Default => "",
+            Self::ResponseHeaders => "-response-headers",
+            Self::TestOnly => "-test-only",
+        }
+    }
+}
+
 impl Checkout {
     /// Looks upwards from the package that cargo runs, else from the current folder.
     pub fn find() -> Result<Self, Error> {
@@ -40,12 +62,14 @@ impl Checkout {
         self.root.join("target/stack")
     }
 
-    /// The filter: `GATEPASS_MODULE`, else what `make build` makes.
-    pub fn module(&self) -> Result<PathBuf, Error> {
-        match env::var_os("GATEPASS_MODULE") {
-            Some(path) => existing(self.resolve(Path::new(&path))),
-            None => self.reference_module(),
-        }
+    /// A build of the filter: `GATEPASS_MODULE`, else what `make build` makes; the others lie beside it.
+    pub fn module(&self, build: Build) -> Result<PathBuf, Error> {
+        let module = match env::var_os("GATEPASS_MODULE") {
+            Some(path) => self.resolve(Path::new(&path)),
+            None => self.root.join("target/gatepass.wasm"),
+        };
+        let stem = module.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        existing(module.with_file_name(format!("{stem}{}.wasm", build.suffix())))
     }
 
     /// The filter that the reference configuration names.

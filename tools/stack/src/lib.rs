@@ -30,7 +30,7 @@ pub mod tree;
 
 pub use admin::Admin;
 pub use answer::Answer;
-pub use checkout::Checkout;
+pub use checkout::{Build, Checkout};
 pub use delivery::Delivery;
 pub use envoy::{Validation, validate};
 pub use error::Error;

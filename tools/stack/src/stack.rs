@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    Admin, Answer, Checkout, Delivery, Error, Validation,
+    Admin, Answer, Build, Checkout, Delivery, Error, Validation,
     delivery::Delivered,
     envoy::{self, Envoy, Launch},
     ports::{self, Reservation},
@@ -26,6 +26,7 @@ type Prepare = Box<dyn FnOnce(&Emulator) + Send>;
 
 /// What a stack shall be; by default the reference configuration on free ports.
 pub struct Builder {
+    build: Build,
     concurrency: u32,
     delivery: Delivery,
     log_level: String,
@@ -47,6 +48,7 @@ impl fmt::Debug for Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
+            build: Build::Default,
             concurrency: 2,
             delivery: Delivery::Static,
             log_level: "info".to_owned(),
@@ -59,6 +61,13 @@ impl Default for Builder {
 }
 
 impl Builder {
+    /// Which build of the filter Envoy loads.
+    #[must_use]
+    pub fn build(mut self, build: Build) -> Self {
+        self.build = build;
+        self
+    }
+
     /// How many workers Envoy has; 2 by default.
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
@@ -123,7 +132,7 @@ impl Builder {
     /// Starts the emulator and Envoy on free ports, with their files in a folder of their own.
     pub async fn start(self) -> Result<Stack, Error> {
         let checkout = Checkout::find()?;
-        let (binary, module) = (checkout.envoy()?, checkout.module()?);
+        let (binary, module) = (checkout.envoy()?, checkout.module(self.build)?);
         let folder = TempDir::with_prefix("gatepass-").map_err(Error::io("a temporary folder"))?;
         let options = Options::on_free_ports(folder.path().to_owned());
         let emulator = start_emulator(options).await?;
@@ -172,7 +181,7 @@ impl Builder {
     /// Does not start anything: asks Envoy whether it would take the configuration.
     pub fn validate(self) -> Result<Validation, Error> {
         let checkout = Checkout::find()?;
-        let (binary, module) = (checkout.envoy()?, checkout.module()?);
+        let (binary, module) = (checkout.envoy()?, checkout.module(self.build)?);
         let folder = TempDir::with_prefix("gatepass-").map_err(Error::io("a temporary folder"))?;
         let mut tree = tree::read(&checkout.envoy_yaml())?;
         tree::replace_files(&mut tree, "target/gatepass.wasm", &module);

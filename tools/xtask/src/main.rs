@@ -10,7 +10,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask rooms [--source DIR]
            holds the rules of the rooms over src/
-       cargo xtask module [--input PATH] [--output PATH] [--allowed PATH]
+       cargo xtask module [--input PATH] [--output PATH] [--allowed PATH] [--variant NAME]
            audits the built module and writes it to target/gatepass.wasm";
 
 fn main() -> ExitCode {
@@ -40,8 +40,9 @@ fn run(mut args: pico_args::Arguments) -> Result<(), Failure> {
             let input = path(&mut args, "--input", target.join("wasm32-wasip1/module/gatepass.wasm"))?;
             let output = path(&mut args, "--output", "target/gatepass.wasm".into())?;
             let allowed = path(&mut args, "--allowed", "tools/xtask/module.toml".into())?;
+            let variant: Option<String> = args.opt_value_from_str("--variant").map_err(Failure::usage)?;
             finish(args)?;
-            println!("{}", module::audit(&input, &output, &allowed)?);
+            println!("{}", module::audit(&input, &output, &allowed, variant.as_deref())?);
         }
         Some(other) => return Err(Failure::Usage(format!("there is no `cargo xtask {other}`"))),
         None => return Err(Failure::Usage("which of these?".to_owned())),

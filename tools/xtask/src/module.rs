@@ -10,8 +10,15 @@ use wasmparser::{Encoding, Parser, Payload, TypeRef, Validator};
 
 /// Holds the module `input` to the list `allowed`, and writes it, without custom sections, to `output`. If it
 /// does not pass, no `output` is left: an older one would be taken for this one.
-pub(crate) fn audit(input: &Path, output: &Path, allowed: &Path) -> Result<Report, Failure> {
-    let audited = examine(input, allowed);
+///
+/// `variant` is one of the list's variants, which may export more.
+pub(crate) fn audit(
+    input: &Path,
+    output: &Path,
+    allowed: &Path,
+    variant: Option<&str>,
+) -> Result<Report, Failure> {
+    let audited = examine(input, allowed, variant);
     match audited {
         Ok((bytes, contents)) => {
             write_at_once(output, &bytes).map_err(|error| Failure::Unwritable(output.to_owned(), error))?;
@@ -25,9 +32,15 @@ pub(crate) fn audit(input: &Path, output: &Path, allowed: &Path) -> Result<Repor
     }
 }
 
-fn examine(input: &Path, allowed: &Path) -> Result<(Vec<u8>, Contents), Failure> {
+fn examine(input: &Path, allowed: &Path, variant: Option<&str>) -> Result<(Vec<u8>, Contents), Failure> {
     let text = fs::read_to_string(allowed).map_err(|error| Failure::NoList(allowed.to_owned(), error))?;
     let list: Allowed = toml::from_str(&text).map_err(|error| Failure::BadList(allowed.to_owned(), error))?;
+    let list = match variant {
+        Some(name) => {
+            list.with_variant(name).ok_or_else(|| Failure::NoVariant(allowed.to_owned(), name.to_owned()))?
+        }
+        None => list,
+    };
     let module = fs::read(input).map_err(|error| Failure::NoModule(input.to_owned(), error))?;
     let not_wasm = |error| Failure::NotWasm(input.to_owned(), error);
     Validator::new().validate_all(&module).map_err(not_wasm)?;
@@ -42,6 +55,15 @@ fn examine(input: &Path, allowed: &Path) -> Result<(Vec<u8>, Contents), Failure>
 struct Allowed {
     max_bytes: usize,
     imports: BTreeMap<String, BTreeMap<String, Entry>>,
+    exports: BTreeMap<String, Entry>,
+    #[serde(default)]
+    variants: BTreeMap<String, Variant>,
+}
+
+/// A second build of the module, with more features.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variant {
     exports: BTreeMap<String, Entry>,
 }
 
@@ -146,6 +168,12 @@ fn push_leb128(bytes: &mut Vec<u8>, mut value: usize) {
 }
 
 impl Allowed {
+    /// The list for the variant `name`.
+    fn with_variant(mut self, name: &str) -> Option<Self> {
+        self.exports.append(&mut self.variants.remove(name)?.exports);
+        Some(self)
+    }
+
     fn faults(&self, contents: &Contents, size: usize) -> Vec<Fault> {
         let mut faults = Vec::new();
         for (module, name) in &contents.imports {
@@ -231,6 +259,8 @@ pub(crate) enum Failure {
     NoList(PathBuf, #[source] io::Error),
     #[error("{path}: {1}", path = .0.display())]
     BadList(PathBuf, #[source] toml::de::Error),
+    #[error("{path}: there is no variant {1:?}", path = .0.display())]
+    NoVariant(PathBuf, String),
     #[error("the module is not what {} allows:\n{}", .0.display(), Bullets(.1))]
     Refused(PathBuf, Vec<Fault>),
     #[error("{path}: {1}", path = .0.display())]

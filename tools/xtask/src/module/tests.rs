@@ -109,17 +109,17 @@ fn the_output_appears_on_success_and_vanishes_on_failure() {
     fs::write(&list, LIST).unwrap();
 
     fs::write(&input, wat::parse_str(GOOD).unwrap()).unwrap();
-    let report = audit(&input, &output, &list).unwrap().to_string();
+    let report = audit(&input, &output, &list, None).unwrap().to_string();
     assert!(output.exists());
     assert!(report.contains("1 from env") && report.contains("1088 KiB at the start"), "{report}");
 
     for bad in [wat::parse_str("(module)").unwrap(), b"not wasm".to_vec()] {
         fs::write(&output, "an older one").unwrap();
         fs::write(&input, bad).unwrap();
-        audit(&input, &output, &list).unwrap_err();
+        audit(&input, &output, &list, None).unwrap_err();
         assert!(!output.exists());
     }
-    let missing = audit(&folder.join("none"), &output, &list).unwrap_err().to_string();
+    let missing = audit(&folder.join("none"), &output, &list, None).unwrap_err().to_string();
     assert!(missing.contains("make build"), "{missing}");
     fs::remove_dir_all(&folder).unwrap();
 }
@@ -141,4 +141,22 @@ fn the_checked_in_list_reads() {
     assert!(list.max_bytes <= 1 << 20);
     assert!(list.exports.contains_key("proxy_abi_version_0_2_1"));
     assert!(!list.exports.contains_key("proxy_on_response_headers"));
+}
+
+#[test]
+fn a_variant_may_export_more_and_nothing_else() {
+    let list = format!("{LIST}\n[variants.more.exports]\nproxy_on_more = \"more\"");
+    let list: Allowed = toml::from_str(&list).unwrap();
+    let list = list.with_variant("more").unwrap();
+    let faults = |name: &str| {
+        let module = GOOD.replacen("(memory", &format!(r#"(func (export "{name}")) (memory"#), 1);
+        let (bytes, contents) = read(&wat::parse_str(module).unwrap()).unwrap();
+        list.faults(&contents, bytes.len())
+    };
+    assert_eq!(faults("proxy_on_more"), []);
+    let more_is_missing = Fault::MissingExport("proxy_on_more".to_owned());
+    assert_eq!(
+        faults("gatepass_test_only"),
+        [Fault::NewExport("gatepass_test_only".to_owned()), more_is_missing]
+    );
 }

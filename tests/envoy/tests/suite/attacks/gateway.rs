@@ -7,7 +7,7 @@ use gatepass_attacks::{
     Case, Corpus,
     world::{AUDIENCE, CLUSTER, has_own_issuer, own_path},
 };
-use gatepass_stack::{Checkout, Stack, tree};
+use gatepass_stack::{Build, Checkout, Stack, tree};
 use serde_json::{Value, json};
 
 use super::{client::DETAILS, issuer::Issuer};
@@ -77,7 +77,7 @@ impl Gateway {
 
     /// The module that is tested.
     pub fn module(&self) -> PathBuf {
-        Checkout::find().unwrap().module().unwrap()
+        Checkout::find().unwrap().module(Build::Default).unwrap()
     }
 
     /// The filter's counters say the same as the answers did.
