@@ -86,6 +86,43 @@ impl Counter {
     }
 }
 
+/// What stands at a value now.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gauge {
+    /// Requests that wait, over all VMs.
+    Waiting,
+    /// Tokens that are remembered, over all VMs.
+    Remembered,
+    /// Seconds since the keys of the issuer of this name came, in the VM that wrote last.
+    KeysAge(String),
+}
+
+impl Gauge {
+    /// Its name. An operator's name may hold anything: what is neither a letter, a digit nor `-` is written as `_` and
+    /// two hexadecimal digits for each byte.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Waiting => "gatepass.waiting".to_owned(),
+            Self::Remembered => "gatepass.verdicts.entries".to_owned(),
+            Self::KeysAge(issuer) => {
+                let mut name = "gatepass.keys.age_seconds.".to_owned();
+                for byte in issuer.bytes() {
+                    match byte {
+                        b'-' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => name.push(char::from(byte)),
+                        _ => name.push_str(&format!("_{byte:02x}")),
+                    }
+                }
+                name
+            }
+        }
+    }
+
+    /// Whether each VM adds its own part to the value.
+    pub const fn is_sum(&self) -> bool {
+        !matches!(self, Self::KeysAge(_))
+    }
+}
+
 impl Counters {
     /// Counts one.
     pub fn count(&mut self, counter: Counter) {
@@ -124,4 +161,19 @@ pub enum LogLevel {
     Warn,
     /// Something that stops us from doing our work.
     Error,
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn an_issuers_name_is_written_so_that_no_two_are_one() {
+        let name = |issuer: &str| Gauge::KeysAge(issuer.to_owned()).name();
+        assert_eq!(name("contoso-1"), "gatepass.keys.age_seconds.contoso-1");
+        assert_eq!(name("a.b_c\u{e4}"), "gatepass.keys.age_seconds.a_2eb_5fc_c3_a4");
+    }
 }

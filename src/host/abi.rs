@@ -127,6 +127,8 @@ unsafe extern "C" {
     ) -> i32;
     fn proxy_define_metric(kind: i32, name: *const u8, name_length: usize, id: *mut u32) -> i32;
     fn proxy_increment_metric(id: u32, by: i64) -> i32;
+    fn proxy_record_metric(id: u32, value: u64) -> i32;
+    fn proxy_get_log_level(level: *mut i32) -> i32;
 }
 
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
@@ -163,14 +165,18 @@ fn returning(call: impl FnOnce(*mut *mut u8, *mut usize) -> i32) -> Result<Vec<u
 }
 
 pub(super) fn log(level: LogLevel, text: &str) {
-    let level = match level {
+    // SAFETY: the text outlives the call. A log that fails cannot be reported.
+    unsafe { proxy_log(number(level), text.as_ptr(), text.len()) };
+}
+
+/// The host's number for a level: the greater, the more it matters.
+const fn number(level: LogLevel) -> i32 {
+    match level {
         LogLevel::Debug => 1,
         LogLevel::Info => 2,
         LogLevel::Warn => 3,
         LogLevel::Error => 4,
-    };
-    // SAFETY: the text outlives the call. A log that fails cannot be reported.
-    unsafe { proxy_log(level, text.as_ptr(), text.len()) };
+    }
 }
 
 /// Asks for a tick every `period`, in whole milliseconds; zero ends it.
@@ -346,6 +352,20 @@ pub(super) fn define_metric(kind: MetricType, name: &str) -> Result<u32, Status>
 pub(super) fn increment_metric(id: u32, by: i64) -> Result<(), Status> {
     // SAFETY: plain numbers.
     check(unsafe { proxy_increment_metric(id, by) })
+}
+
+/// Puts a gauge at a value, whoever wrote to it before.
+pub(super) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: plain numbers.
+    check(unsafe { proxy_record_metric(id, value) })
+}
+
+/// Whether a line of this level would be written.
+pub(super) fn is_logged(level: LogLevel) -> bool {
+    let mut lowest = 0;
+    // SAFETY: the place lives until the call returns.
+    let status = check(unsafe { proxy_get_log_level(&raw mut lowest) });
+    status.is_ok() && lowest <= number(level)
 }
 
 /// Both clocks. A wall clock that cannot be read stands at its end, where every token has expired.

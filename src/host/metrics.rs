@@ -3,21 +3,25 @@
 use std::collections::BTreeMap;
 
 use super::abi::{self, MetricType};
-use crate::observe::{Counter, Counters};
+use crate::observe::{Counter, Counters, Gauge};
 
 /// The host's numbers for our metrics. `None` where the host refused to define one.
 #[derive(Default)]
 pub(super) struct Metrics {
     counters: BTreeMap<Counter, Option<u32>>,
-    waiting: Option<u32>,
-    /// What this VM last added to the gauge; the others add theirs to the same one.
-    was_waiting: usize,
+    gauges: BTreeMap<Gauge, Written>,
+}
+
+/// A gauge of the host's, and what this VM last wrote to it.
+struct Written {
+    id: Option<u32>,
+    value: u64,
 }
 
 impl Metrics {
     /// Writes what was counted since the last time. A host that cannot count is not a reason to refuse
     /// anybody, so failures are let go.
-    pub(super) fn write(&mut self, counters: &mut Counters, waiting: usize) {
+    pub(super) fn count(&mut self, counters: &mut Counters) {
         for (counter, by) in counters.take() {
             let id = self
                 .counters
@@ -27,13 +31,21 @@ impl Metrics {
                 let _ = abi::increment_metric(*id, i64::try_from(by).unwrap_or(i64::MAX));
             }
         }
-        if self.waiting.is_none() {
-            self.waiting = abi::define_metric(MetricType::Gauge, "gatepass.waiting").ok();
-        }
-        if let Some(id) = self.waiting.filter(|_| waiting != self.was_waiting) {
-            // Both are at most the few thousand requests that may wait.
-            let _ = abi::increment_metric(id, (waiting as i64).saturating_sub(self.was_waiting as i64));
-            self.was_waiting = waiting;
-        }
+    }
+
+    /// Writes where a gauge stands now, if it has moved.
+    pub(super) fn set(&mut self, gauge: Gauge, value: u64) {
+        let is_sum = gauge.is_sum();
+        let written = self.gauges.entry(gauge).or_insert_with_key(|gauge| Written {
+            id: abi::define_metric(MetricType::Gauge, &gauge.name()).ok(),
+            value: 0,
+        });
+        let Some(id) = written.id.filter(|_| value != written.value) else { return };
+        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let _ = match is_sum {
+            true => abi::increment_metric(id, signed(value).saturating_sub(signed(written.value))),
+            false => abi::record_metric(id, value),
+        };
+        written.value = value;
     }
 }

@@ -15,7 +15,7 @@ use crate::calls::{Answer, CALL_TIMEOUT, Call, CallId, CallRequest, MAX_ANSWER_B
 use crate::config::{Configuration, Position};
 use crate::engine::{self, RequestHead, Step};
 use crate::environment::Environment;
-use crate::observe::LogLevel;
+use crate::observe::{Gauge, LogLevel};
 use crate::refusal::Refusal;
 use crate::state::{State, StreamId};
 use crate::time::Now;
@@ -139,7 +139,18 @@ impl Vm {
         if let Some(root) = self.roots.get_mut(&root) {
             root.adjust_ticking(busy);
         }
-        self.metrics.write(&mut self.state.counters, waiting);
+        self.state.refusals.renew(abi::is_logged(LogLevel::Info), now.monotonic);
+        self.write_metrics(now);
+    }
+
+    fn write_metrics(&mut self, now: Now) {
+        self.metrics.count(&mut self.state.counters);
+        let as_value = |count| u64::try_from(count).unwrap_or(u64::MAX);
+        self.metrics.set(Gauge::Waiting, as_value(self.state.waiting.len()));
+        self.metrics.set(Gauge::Remembered, as_value(self.state.verdicts.len()));
+        for (issuer, age) in self.state.keys.ages(now) {
+            self.metrics.set(Gauge::KeysAge(issuer.to_owned()), age.as_secs());
+        }
     }
 
     pub(super) fn queue_ready(&mut self, root: u32, queue: u32) {
@@ -163,6 +174,7 @@ impl Vm {
 
     pub(super) fn request_headers(&mut self, id: u32) -> Action {
         let step = self.decide(id).unwrap_or_else(|| Step::Refuse(Refusal::internal()));
+        self.write_log();
         match self.streams.get_mut(&id) {
             Some(stream) => stream.settle(step, &mut self.state),
             None => stream::fault(),

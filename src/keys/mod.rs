@@ -105,6 +105,17 @@ impl<V: Verifier> Keys<V> {
         self.record(definition, verifier).is_issuer(issuer, now)
     }
 
+    /// How long ago the keys came that are at hand, by the issuer's name; of several key sets the oldest.
+    pub fn ages(&self, now: Now) -> BTreeMap<&str, Duration> {
+        let mut ages: BTreeMap<&str, Duration> = BTreeMap::new();
+        for record in self.records.values() {
+            let Some(age) = record.age(now) else { continue };
+            let oldest = ages.entry(&record.definition.name).or_default();
+            *oldest = age.max(*oldest);
+        }
+        ages
+    }
+
     /// The generation of the keys that are at hand; with another one, what was verified before is void.
     pub fn generation(&mut self, definition: &Rc<Definition>, now: Now) -> Option<Generation> {
         let record = self.records.get_mut(&definition.fingerprint)?;

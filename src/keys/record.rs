@@ -142,6 +142,12 @@ impl<V: Verifier> Record<V> {
         }
     }
 
+    /// How long ago the keys came that are at hand. Those of the configuration have no age.
+    pub(super) fn age(&self, now: Now) -> Option<Duration> {
+        let loaded = self.loaded.as_ref().filter(|loaded| !loaded.keys.is_configured())?;
+        Some(loaded.at.until(now.monotonic))
+    }
+
     pub(super) fn generation(&self, now: Now) -> Option<Generation> {
         self.usable(now).map(|loaded| loaded.generation)
     }
