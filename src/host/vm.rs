@@ -300,8 +300,13 @@ impl Vm {
         let Some(stream) = self.streams.get_mut(&id.0) else { return };
         let Some(pending) = stream.pending.take() else { return };
         let step = engine::wake(*pending, &mut self.state, id, now);
+        // It has lost what it must lose, and its context is not in effect.
+        if let Step::Wait(pending) = step {
+            stream.pending = Some(pending);
+            return;
+        }
         // Where the context cannot be put into effect the client is gone: nothing may be done to it.
-        if !matches!(step, Step::Wait(_)) && abi::set_effective_context(id.0).is_err() {
+        if abi::set_effective_context(id.0).is_err() {
             return;
         }
         if stream.settle(step, &mut self.state) == Action::Continue

@@ -83,11 +83,11 @@ async fn prometheus_shows_the_reason_as_a_label() {
     stack.counter_reaches("requests.refused.token_missing", 3).await.unwrap();
     let limit = Duration::from_secs(5);
     for line in [
-        "envoy_wasmcustom_gatepass_requests_refused{reason=\"token_missing\"} 3",
-        "envoy_wasmcustom_gatepass_requests_forwarded{} 1",
-        "envoy_wasmcustom_gatepass_keys_age_seconds{issuer=\"contoso\"} ",
-        "envoy_wasmcustom_gatepass_verdicts_entries{} 1",
-        "envoy_wasmcustom_gatepass_verdicts_missed{} 1",
+        "gatepass_requests_refused{reason=\"token_missing\"} 3",
+        "gatepass_requests_forwarded{} 1",
+        "gatepass_keys_age_seconds{issuer=\"contoso\"} ",
+        "gatepass_verdicts_entries{} 1",
+        "gatepass_verdicts_missed{} 1",
     ] {
         eventually(line, limit, || async {
             stack.admin().get("/stats/prometheus").await.unwrap().contains(line)
