@@ -633,3 +633,15 @@ fn keys_on_demand_are_fetched_when_a_token_asks_or_another_configuration_wants_t
         assert_eq!(vm.asked, [DISCOVERY, JWKS, DISCOVERY, JWKS], "and refreshed from then on");
     }
 }
+
+#[test]
+fn keys_are_refreshed_for_a_later_configuration_that_meets_remembered_tokens_alone() {
+    let mut vm = Vm::loaded();
+    let later = definition("idp.example", &[]);
+    vm.keys.install(&later, &vm.verifier);
+    vm.definition = later;
+    assert!(vm.generation().is_some());
+    vm.advance(REFRESH);
+    vm.pump();
+    assert_eq!(vm.asked_for(JWKS), 2);
+}
