@@ -197,3 +197,14 @@ fn a_key_set_without_a_discovery_document_is_refreshed_like_one_with() {
     world.pump();
     assert_eq!(world.with_token("GET", "/any", &token), "503 keys_unavailable");
 }
+
+#[test]
+fn what_one_issuer_signed_never_passes_by_the_rules_of_another() {
+    let mut two = Two::new(VALIDATE);
+    // Of the first issuer, which lacks the role there, and meets all that is asked of the second's.
+    let token = two.token_of("first", json!({"aud": ["admin", "two"], "scp": "all", "roles": ["none"]}));
+    for _ in 0..2 {
+        assert_eq!(two.world.with_token("GET", "/a", &token), "401 claim_not_allowed");
+        assert_eq!(two.world.state.verdicts.len(), 1, "it is remembered as the first issuer's");
+    }
+}
