@@ -15,7 +15,7 @@ use crate::json::Json;
 /// # Errors
 /// The first fault.
 pub(super) fn read<T: de::DeserializeOwned>(tree: &Json, path: Path) -> Result<T, Fault> {
-    T::deserialize(Node { tree, path }).map_err(|refused| *refused.0)
+    T::deserialize(Node { tree, place: &Place::Root(&path) }).map_err(|refused| *refused.0)
 }
 
 /// A [`Fault`] on its way. It is boxed because serde hands results on at every field: that makes the
@@ -37,34 +37,52 @@ impl Refused {
     }
 }
 
-struct Node<'t> {
-    tree: &'t Json,
-    path: Path,
+/// A place on the way to a value. It becomes a [`Path`] only where there is a fault.
+#[derive(Clone, Copy)]
+enum Place<'p> {
+    Root(&'p Path),
+    Member(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
 }
 
-impl Node<'_> {
-    fn wrong_type(&self, expected: &dyn de::Expected) -> Refused {
-        let expected = expected.to_string();
-        Refused::new(self.path.clone(), FaultKind::WrongType { expected, found: self.tree.kind() })
+impl Place<'_> {
+    fn path(&self) -> Path {
+        match self {
+            Self::Root(path) => (*path).clone(),
+            Self::Member(place, name) => place.path().member(name),
+            Self::Item(place, index) => place.path().item(*index),
+        }
+    }
+
+    /// Serde makes an error without a path where it does not know one; this is the place to add it.
+    #[cold]
+    #[inline(never)]
+    fn of(&self, Refused(mut fault): Refused) -> Refused {
+        if fault.path == Path::root() {
+            fault.path = self.path();
+        }
+        Refused(fault)
     }
 }
 
-/// Serde makes an error without a path where it does not know one; this is the place to add it.
-fn at<T>(path: &Path, result: Result<T, Refused>) -> Result<T, Refused> {
-    match result {
-        Err(Refused(mut fault)) => {
-            if fault.path == Path::root() {
-                fault.path = path.clone();
-            }
-            Err(Refused(fault))
-        }
-        value => value,
+#[derive(Clone, Copy)]
+struct Node<'t, 'p> {
+    tree: &'t Json,
+    place: &'p Place<'p>,
+}
+
+impl Node<'_, '_> {
+    #[cold]
+    #[inline(never)]
+    fn wrong_type(self, expected: &dyn de::Expected) -> Refused {
+        let expected = expected.to_string();
+        Refused::new(self.place.path(), FaultKind::WrongType { expected, found: self.tree.kind() })
     }
 }
 
 /// Each type of the configuration asks for what it is made of, and anything else is the wrong type: where a type
 /// takes several kinds of values, it asks for any.
-impl<'de> Deserializer<'de> for Node<'de> {
+impl<'de> Deserializer<'de> for Node<'de, '_> {
     type Error = Refused;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
@@ -80,7 +98,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         match self.tree {
-            Json::Bool(value) => at(&self.path, visitor.visit_bool(*value)),
+            Json::Bool(value) => visitor.visit_bool(*value).map_err(|fault| self.place.of(fault)),
             _ => Err(self.wrong_type(&visitor)),
         }
     }
@@ -92,12 +110,12 @@ impl<'de> Deserializer<'de> for Node<'de> {
             (_, Some(value), _) => visitor.visit_i64(value),
             (.., value) => visitor.visit_f64(value.unwrap_or_default()),
         };
-        at(&self.path, result)
+        result.map_err(|fault: Refused| self.place.of(fault))
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         match self.tree {
-            Json::String(text) => at(&self.path, visitor.visit_str(text)),
+            Json::String(text) => visitor.visit_str(text).map_err(|fault| self.place.of(fault)),
             _ => Err(self.wrong_type(&visitor)),
         }
     }
@@ -108,14 +126,14 @@ impl<'de> Deserializer<'de> for Node<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let Json::Array(items) = self.tree else { return Err(self.wrong_type(&visitor)) };
-        let items = Items { rest: items.iter(), index: 0, path: self.path.clone() };
-        at(&self.path, visitor.visit_seq(items))
+        let items = Items { rest: items.iter(), index: 0, place: self.place };
+        visitor.visit_seq(items).map_err(|fault| self.place.of(fault))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         let Json::Object(members) = self.tree else { return Err(self.wrong_type(&visitor)) };
-        let entries = Entries { rest: members.iter(), value: None, path: self.path.clone() };
-        at(&self.path, visitor.visit_map(entries))
+        let entries = Entries { rest: members.iter(), current: None, place: self.place };
+        visitor.visit_map(entries).map_err(|fault| self.place.of(fault))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
@@ -149,7 +167,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
     ) -> Result<V::Value, Refused> {
         let Json::String(word) = self.tree else { return Err(self.wrong_type(&visitor)) };
         let word: StrDeserializer<'_, Refused> = word.as_str().into_deserializer();
-        at(&self.path, visitor.visit_enum(word))
+        visitor.visit_enum(word).map_err(|fault| self.place.of(fault))
     }
 
     forward_to_deserialize_any! {
@@ -158,43 +176,50 @@ impl<'de> Deserializer<'de> for Node<'de> {
     }
 }
 
-struct Items<'t> {
+struct Items<'t, 'p> {
     rest: std::slice::Iter<'t, Json>,
     index: usize,
-    path: Path,
+    place: &'p Place<'p>,
 }
 
-impl<'de> SeqAccess<'de> for Items<'de> {
+impl<'de> SeqAccess<'de> for Items<'de, '_> {
     type Error = Refused;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refused> {
         let Some(tree) = self.rest.next() else { return Ok(None) };
-        let path = self.path.item(self.index);
+        let place = Place::Item(self.place, self.index);
         self.index = self.index.saturating_add(1);
-        seed.deserialize(Node { tree, path }).map(Some)
+        seed.deserialize(Node { tree, place: &place }).map(Some)
     }
 }
 
-struct Entries<'t> {
+struct Entries<'t, 'p> {
     rest: std::collections::btree_map::Iter<'t, String, Json>,
-    value: Option<Node<'t>>,
-    path: Path,
+    current: Option<(&'t str, &'t Json)>,
+    place: &'p Place<'p>,
 }
 
-impl<'de> MapAccess<'de> for Entries<'de> {
+impl<'t> Entries<'t, '_> {
+    #[inline(never)]
+    fn advance(&mut self) -> Option<&'t str> {
+        self.current = self.rest.next().map(|(name, tree)| (name.as_str(), tree));
+        self.current.map(|(name, _)| name)
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries<'de, '_> {
     type Error = Refused;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refused> {
-        let Some((name, tree)) = self.rest.next() else { return Ok(None) };
-        self.value = Some(Node { tree, path: self.path.member(name) });
-        let name: StrDeserializer<'_, Refused> = name.as_str().into_deserializer();
-        at(&self.path, seed.deserialize(name)).map(Some)
+        let Some(name) = self.advance() else { return Ok(None) };
+        let name: StrDeserializer<'_, Refused> = name.into_deserializer();
+        seed.deserialize(name).map(Some).map_err(|fault| self.place.of(fault))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
-        match self.value.take() {
-            Some(node) => seed.deserialize(node),
-            None => Err(Refused::new(self.path.clone(), FaultKind::Invalid("a value is missing"))),
+        match self.current {
+            Some((name, tree)) => seed.deserialize(Node { tree, place: &Place::Member(self.place, name) }),
+            None => Err(Refused::new(self.place.path(), FaultKind::Invalid("a value is missing"))),
         }
     }
 }
