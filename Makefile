@@ -36,9 +36,11 @@ down: rust ## Stop what `make up` started
 .PHONY: build test-module test test-unit test-wasm test-envoy test-envoy-oldest
 build: rust ## Build the modules that Envoy loads, and audit them: target/gatepass.wasm, target/gatepass-response-headers.wasm
 	$(module) --profile module
-	cargo xtask module
+	$(setup)/wasm-opt.sh $(built)/module/gatepass.wasm $(built)/module/small.wasm
+	cargo xtask module --input $(built)/module/small.wasm
 	$(module) --profile module --features response_headers
-	cargo xtask module --variant response_headers --output target/gatepass-response-headers.wasm
+	$(setup)/wasm-opt.sh $(built)/module/gatepass.wasm $(built)/module/small.wasm
+	cargo xtask module --input $(built)/module/small.wasm --variant response_headers --output target/gatepass-response-headers.wasm
 
 # A module that tests can make fail. It is quick to build, and the audit must refuse it.
 test-module: rust

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::collect::one_by_one;
 use crate::secret::SecretString;
 
 /// Environment variables by name. Any of them may be a secret, so `Debug` prints the names alone.
@@ -18,7 +19,7 @@ impl Environment {
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name, SecretString::new(value))).collect())
+        Self(one_by_one(variables.into_iter().map(|(name, value)| (name, SecretString::new(value)))))
     }
 }
 

@@ -26,6 +26,7 @@ pub mod access;
 pub mod bucket;
 pub mod calls;
 pub mod challenge;
+mod collect;
 pub mod config;
 pub mod engine;
 pub mod environment;

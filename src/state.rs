@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::bucket::Bucket;
 use crate::calls::{Answer, Call, CallFailure, CallId, CallRequest, Jitter, Outcome, Purpose};
 use crate::challenge::Remedy;
+use crate::collect::one_by_one;
 use crate::config::Configuration;
 use crate::fingerprint::Fingerprint;
 use crate::jwt::Verifier;
@@ -415,7 +416,7 @@ impl Waiting {
     /// Takes out all whose deadline has passed.
     pub fn take_late(&mut self, now: Now) -> BTreeSet<StreamId> {
         let late = self.streams.iter().filter(|(_, (_, deadline))| *deadline <= now.monotonic);
-        let late: BTreeSet<_> = late.map(|(stream, _)| *stream).collect();
+        let late: BTreeSet<_> = one_by_one(late.map(|(stream, _)| *stream));
         late.iter().for_each(|stream| self.remove(*stream));
         late
     }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::canonical::{Ambiguities, AmbiguousPath, CanonicalPath};
+use crate::collect::one_by_one;
 
 /// The paths of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +157,7 @@ impl PathPattern {
         let named = self.segments.iter().zip(segments(path.as_str())).filter_map(|(segment, value)| {
             Some((segment.parameter()?.to_owned(), Some(value).filter(|value| comparable(value))?.to_owned()))
         });
-        Parameters(named.collect())
+        Parameters(one_by_one(named))
     }
 
     /// Whether `path` is one of these.

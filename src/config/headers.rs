@@ -4,6 +4,7 @@ use std::rc::Rc;
 use http::HeaderValue;
 
 use crate::access::ClaimValue;
+use crate::collect::one_by_one;
 use crate::header_name::HeaderName;
 
 /// What the backend and Envoy learn of a caller's claims.
@@ -31,7 +32,7 @@ pub struct GatewayHeaders(BTreeSet<String>);
 impl GatewayHeaders {
     /// These headers.
     pub fn new<'n>(names: impl IntoIterator<Item = &'n HeaderName>) -> Self {
-        Self(names.into_iter().map(|name| name.as_str().to_owned()).collect())
+        Self(one_by_one(names.into_iter().map(|name| name.as_str().to_owned())))
     }
 
     /// Whether there is none.

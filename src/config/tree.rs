@@ -41,8 +41,8 @@ impl Refused {
 #[derive(Clone, Copy)]
 enum Place<'p> {
     Root(&'p Path),
-    Member(&'p Place<'p>, &'p str),
-    Item(&'p Place<'p>, usize),
+    Member(&'p Self, &'p str),
+    Item(&'p Self, usize),
 }
 
 impl Place<'_> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::abi::{self, Status};
+use crate::collect::one_by_one;
 use crate::observe::LogLevel;
 use crate::tokens::lease::{Alone, SharedStore, Version};
 
@@ -101,7 +102,7 @@ fn queues() -> (BTreeSet<u32>, u32) {
     match abi::shared_data(QUEUES) {
         Ok((bytes, version)) => {
             let queues = bytes.chunks_exact(4).take(MAX_QUEUES).filter_map(|chunk| chunk.try_into().ok());
-            (queues.map(u32::from_le_bytes).collect(), version)
+            (one_by_one(queues.map(u32::from_le_bytes)), version)
         }
         Err(_) => (BTreeSet::new(), Version::ABSENT.0),
     }

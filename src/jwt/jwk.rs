@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Algorithm, Family, base64url};
 use crate::json::Json;
@@ -181,11 +181,9 @@ impl Jwk {
 fn for_verifying(operations: Option<&Json>) -> bool {
     let Some(operations) = operations else { return true };
     let Json::Array(operations) = operations else { return false };
-    let mut words: Vec<&str> = operations.iter().filter_map(Json::as_str).collect();
-    words.sort_unstable();
-    words.contains(&"verify")
-        && words.len() == operations.len()
-        && words.windows(2).all(|pair| pair.first() != pair.last())
+    let mut words = BTreeSet::new();
+    operations.iter().all(|operation| operation.as_str().is_some_and(|word| words.insert(word)))
+        && words.contains("verify")
 }
 
 /// A point as SEC1 writes it uncompressed. Both coordinates have the curve's length (RFC 7518, section 6.2.1.2).

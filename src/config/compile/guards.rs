@@ -1,6 +1,6 @@
 //! What an operation asks for beside a token: subscription keys and headers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Compiler;
@@ -54,8 +54,8 @@ impl Compiler {
             };
             keys.extend(of_product.iter().cloned());
         }
-        keys.sort_by_key(|key| key.fingerprint);
-        keys.dedup_by_key(|key| key.fingerprint);
+        let mut seen = BTreeSet::new();
+        keys.retain(|key| seen.insert(key.fingerprint));
         Some(keys)
     }
 

@@ -155,9 +155,7 @@ impl Compiler {
             };
             algorithms.push(algorithm);
         }
-        algorithms.sort_unstable();
-        algorithms.dedup();
-        Some(algorithms)
+        Some(known.iter().copied().filter(|algorithm| algorithms.contains(algorithm)).collect())
     }
 
     pub(super) fn named_issuer(&mut self, path: &Path, name: &str) -> Option<Rc<Issuer>> {
