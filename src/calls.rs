@@ -2,10 +2,12 @@
 //!
 //! The core never sends anything. It hands out a [`Call`] and is told its [`Outcome`] later.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::fingerprint::Fingerprint;
+use crate::jwt::BadKey;
 use crate::secret::SecretString;
 use crate::time::{Monotonic, Now, UnixTime};
 
@@ -76,6 +78,12 @@ impl Url {
     /// The value of `:scheme`.
     pub const fn scheme(&self) -> &'static str {
         if self.https { "https" } else { "http" }
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme(), self.authority, self.path)
     }
 }
 
@@ -176,6 +184,12 @@ pub enum CallFailure {
     /// A secret that the request is made of is not to be had.
     #[error("a secret that the request needs is not to be had")]
     NoSecret,
+    /// A key or certificate that the request is signed with cannot be used.
+    #[error("a key that cannot be used: {0}")]
+    BadKey(BadKey),
+    /// The request could not be signed: the host has no randomness, or the key refused.
+    #[error("the request could not be signed")]
+    NotSigned,
     /// Another VM of this Envoy made the call; its log has the reason.
     #[error("a failure in another worker")]
     Elsewhere,
@@ -229,13 +243,14 @@ impl CallFailure {
             Self::Unusable(_) => "unusable",
             Self::NoToken => "no_token",
             Self::NoSecret => "no_secret",
+            Self::BadKey(_) | Self::NotSigned => "not_signed",
             Self::Elsewhere => "elsewhere",
         }
     }
 
     /// Whether trying again soon is pointless: the request itself is at fault.
     pub const fn is_permanent(self) -> bool {
-        matches!(self, Self::Status(400 | 401 | 403 | 405))
+        matches!(self, Self::Status(400 | 401 | 403 | 405) | Self::BadKey(_))
     }
 }
 

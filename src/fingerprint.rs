@@ -30,6 +30,12 @@ impl Fingerprint {
         Self::of(&all)
     }
 
+    /// The fingerprint of this one and `bytes`.
+    #[must_use]
+    pub fn with_bytes(self, bytes: &[u8]) -> Self {
+        Self(sha256(&[&self.0, bytes].concat()))
+    }
+
     /// Its first 64 bits.
     pub fn short(self) -> u64 {
         self.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))

@@ -46,6 +46,12 @@ pub enum Counter {
     TokenRefused,
     /// A token was taken over from another VM.
     TokenShared,
+    /// A token request was sent to this source.
+    SourceRequested(&'static str),
+    /// A token came from this source.
+    SourceFetched(&'static str),
+    /// A token request to this source failed.
+    SourceFailed(&'static str),
     /// A call for a secret was sent.
     SecretRequested,
     /// A secret was read.
@@ -77,6 +83,9 @@ impl Counter {
             Self::TokenFailed(code) => ("tokens.failed", Some(code)),
             Self::TokenRefused => ("tokens.refused", None),
             Self::TokenShared => ("tokens.shared", None),
+            Self::SourceRequested(source) => ("sources.requested", Some(source)),
+            Self::SourceFetched(source) => ("sources.fetched", Some(source)),
+            Self::SourceFailed(source) => ("sources.failed", Some(source)),
             Self::SecretRequested => ("secrets.requested", None),
             Self::SecretFetched => ("secrets.fetched", None),
             Self::SecretChanged => ("secrets.changed", None),
@@ -95,6 +104,12 @@ pub enum Gauge {
     Remembered,
     /// Seconds since the keys of the issuer of this name came, in the VM that wrote last.
     KeysAge(String),
+    /// Token requests under way, each with a lease that is held, over all VMs.
+    Leases,
+    /// Seconds that are left of the token of the identity of this name that ends first.
+    SecondsLeft(String),
+    /// Seconds for which fetching a token of the identity of this name has been failing.
+    FailingSeconds(String),
 }
 
 impl Gauge {
@@ -104,23 +119,36 @@ impl Gauge {
         match self {
             Self::Waiting => "gatepass.waiting".to_owned(),
             Self::Remembered => "gatepass.verdicts.entries".to_owned(),
-            Self::KeysAge(issuer) => {
-                let mut name = "gatepass.keys.age_seconds.".to_owned();
-                for byte in issuer.bytes() {
-                    match byte {
-                        b'-' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => name.push(char::from(byte)),
-                        _ => name.push_str(&format!("_{byte:02x}")),
-                    }
-                }
-                name
-            }
+            Self::KeysAge(issuer) => named("gatepass.keys.age_seconds.", issuer),
+            Self::Leases => "gatepass.tokens.leases".to_owned(),
+            Self::SecondsLeft(identity) => named("gatepass.tokens.seconds_left.", identity),
+            Self::FailingSeconds(identity) => named("gatepass.tokens.failing_seconds.", identity),
+        }
+    }
+
+    /// The identity that it is about.
+    pub fn identity(&self) -> Option<&str> {
+        match self {
+            Self::SecondsLeft(identity) | Self::FailingSeconds(identity) => Some(identity),
+            _ => None,
         }
     }
 
     /// Whether each VM adds its own part to the value.
     pub const fn is_sum(&self) -> bool {
-        !matches!(self, Self::KeysAge(_))
+        !matches!(self, Self::KeysAge(_) | Self::SecondsLeft(_) | Self::FailingSeconds(_))
     }
+}
+
+fn named(prefix: &str, name: &str) -> String {
+    let mut text = prefix.to_owned();
+    for byte in name.bytes() {
+        match byte {
+            b'-' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("_{byte:02x}")),
+        }
+    }
+    text
 }
 
 impl Counters {

@@ -11,7 +11,7 @@ use crate::challenge::Remedy;
 use crate::collect::one_by_one;
 use crate::config::Configuration;
 use crate::fingerprint::Fingerprint;
-use crate::jwt::Verifier;
+use crate::jwt::{Random, Verifier};
 use crate::keys::{self, Keys};
 use crate::observe::{Counter, Counters, LogLevel, LogLine};
 use crate::refusal_log::{Line, Outcome as RefusalOutcome, RefusalLog, Refused};
@@ -59,6 +59,7 @@ pub struct State<V: Verifier> {
     log: Vec<LogLine>,
     lease: Lease,
     jitter: Jitter,
+    random: Box<dyn Random>,
     calls: BTreeMap<CallId, Purpose>,
     last_call: u64,
 }
@@ -79,9 +80,16 @@ impl<V: Verifier> State<V> {
             log: Vec::new(),
             lease: Lease::new(owner),
             jitter: Jitter::new(owner),
+            random: Box::new(NoRandom),
             calls: BTreeMap::new(),
             last_call: 0,
         }
+    }
+
+    /// Takes randomness for signatures from `random`. Without it nothing is signed.
+    #[must_use]
+    pub fn with_random(self, random: Box<dyn Random>) -> Self {
+        Self { random, ..self }
     }
 
     /// Begins to keep what a configuration needs: the keys of its issuers at once, its secrets when they are asked for.
@@ -166,10 +174,14 @@ impl<V: Verifier> State<V> {
         store: &mut impl SharedStore,
         now: Now,
     ) {
-        let Self { secrets, jitter, .. } = self;
-        let due = self.tokens.due(&self.lease, store, &mut OfState { secrets, jitter }, now);
+        let Self { secrets, random, .. } = self;
+        let mut inputs = OfState { secrets, random: random.as_mut() };
+        let due = self.tokens.due(&self.lease, store, &mut inputs, now);
         for (of, request) in due.calls {
             self.counters.count(Counter::TokenRequested);
+            if let Some(definition) = self.tokens.definition(of) {
+                self.counters.count(Counter::SourceRequested(definition.source()));
+            }
             calls.push(self.call(Purpose::Token(of), request));
         }
         streams.append(&mut self.token_changes(due.changed));
@@ -324,6 +336,7 @@ impl<V: Verifier> State<V> {
         let (counter, level, text) = match progress {
             tokens::Progress::Fetched { life } => {
                 let text = format!("identity {name:?}: token fetched, it lives {} s", life.as_secs());
+                self.counters.count(Counter::SourceFetched(definition.source()));
                 (Counter::TokenFetched, LogLevel::Info, text)
             }
             tokens::Progress::Continues => return,
@@ -334,6 +347,9 @@ impl<V: Verifier> State<V> {
             tokens::Progress::Failed(failure) => {
                 let level = if failure == CallFailure::Elsewhere { LogLevel::Debug } else { LogLevel::Warn };
                 let text = format!("identity {name:?}: no token: {failure}{said}");
+                if failure != CallFailure::Elsewhere {
+                    self.counters.count(Counter::SourceFailed(definition.source()));
+                }
                 if let CallFailure::Status(400 | 401) = failure {
                     // The secret may be an old one.
                     self.tokens.secrets(of).into_iter().for_each(|secret| self.secrets.reread(secret));
@@ -349,7 +365,7 @@ impl<V: Verifier> State<V> {
 /// What a VM has for token requests.
 struct OfState<'s> {
     secrets: &'s mut Secrets,
-    jitter: &'s mut Jitter,
+    random: &'s mut dyn Random,
 }
 
 impl Inputs for OfState<'_> {
@@ -360,9 +376,20 @@ impl Inputs for OfState<'_> {
             secrets::Get::Unavailable(wait) => Err(Some(wait)),
         }
     }
+}
 
-    fn identifier(&mut self) -> String {
-        (0..16).map(|_| format!("{:02x}", self.jitter.next())).collect()
+impl Random for OfState<'_> {
+    fn seed(&mut self) -> Option<[u8; 32]> {
+        self.random.seed()
+    }
+}
+
+/// No randomness: nothing can be signed.
+struct NoRandom;
+
+impl Random for NoRandom {
+    fn seed(&mut self) -> Option<[u8; 32]> {
+        None
     }
 }
 

@@ -384,10 +384,10 @@ pub(super) fn now() -> Now {
     }
 }
 
-/// A random number, if the host gives one.
-pub(super) fn random() -> Option<u64> {
-    let mut bytes = [0; 8];
+/// Random bytes, if the host gives them.
+pub(super) fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
     // SAFETY: the buffer lives until the call returns.
     let status = unsafe { random_get(bytes.as_mut_ptr(), bytes.len()) };
-    (status == 0).then_some(u64::from_le_bytes(bytes))
+    (status == 0).then_some(bytes)
 }

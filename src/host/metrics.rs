@@ -48,4 +48,11 @@ impl Metrics {
         };
         written.value = value;
     }
+
+    /// Puts the gauges of identities whose tokens are not in use at 0: nobody looks after these, so nothing fails.
+    pub(super) fn reset_unused(&mut self, is_used: impl Fn(&str) -> bool) {
+        let unused = |gauge: &&Gauge| gauge.identity().is_some_and(|identity| !is_used(identity));
+        let gauges: Vec<_> = self.gauges.keys().filter(unused).cloned().collect();
+        gauges.into_iter().for_each(|gauge| self.set(gauge, 0));
+    }
 }

@@ -15,6 +15,7 @@ use crate::calls::{Answer, CALL_TIMEOUT, Call, CallId, CallRequest, MAX_ANSWER_B
 use crate::config::{Configuration, Position};
 use crate::engine::{self, RequestHead, Step};
 use crate::environment::Environment;
+use crate::jwt::Random;
 use crate::observe::{Gauge, LogLevel};
 use crate::refusal::Refusal;
 use crate::state::{State, StreamId};
@@ -67,9 +68,10 @@ impl Vm {
         );
         // Without randomness the clock has to do: two VMs that start in the same nanosecond would then share
         // leases, which costs a second token request, not more.
-        let owner = abi::random().unwrap_or_else(|| abi::now().monotonic.nanoseconds());
+        let owner =
+            abi::random().map(u64::from_le_bytes).unwrap_or_else(|| abi::now().monotonic.nanoseconds());
         Self {
-            state: State::new(verifier, owner),
+            state: State::new(verifier, owner).with_random(Box::new(HostRandom)),
             store: Store::Alone(Alone),
             owner,
             roots: BTreeMap::new(),
@@ -148,6 +150,13 @@ impl Vm {
         let as_value = |count| u64::try_from(count).unwrap_or(u64::MAX);
         self.metrics.set(Gauge::Waiting, as_value(self.state.waiting.len()));
         self.metrics.set(Gauge::Remembered, as_value(self.state.verdicts.len()));
+        self.metrics.set(Gauge::Leases, as_value(self.state.tokens.fetching()));
+        let health = self.state.tokens.health(now);
+        self.metrics.reset_unused(|identity| health.contains_key(identity));
+        for (identity, health) in health {
+            self.metrics.set(Gauge::SecondsLeft(identity.to_owned()), health.left.as_secs());
+            self.metrics.set(Gauge::FailingSeconds(identity.to_owned()), health.failing.as_secs());
+        }
         for (issuer, age) in self.state.keys.ages(now) {
             self.metrics.set(Gauge::KeysAge(issuer.to_owned()), age.as_secs());
         }
@@ -339,6 +348,15 @@ fn stand_upstream(configuration: &mut Configuration) {
         let text = "an upstream filter, but not the build that looks at answers: a token that a backend refuses is not \
                     replaced before the retry; load gatepass-response-headers.wasm";
         abi::log(LogLevel::Warn, text);
+    }
+}
+
+/// Randomness of the host, for signatures.
+struct HostRandom;
+
+impl Random for HostRandom {
+    fn seed(&mut self) -> Option<[u8; 32]> {
+        abi::random()
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Family, PublicJwk, pem};
 use crate::secret::SecretString;
 
 /// Why a key or a certificate of the configuration cannot be used. No message quotes any of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum BadKey {
     /// No PEM block at all.
     #[error("not PEM: a text with `-----BEGIN …-----` is expected")]

@@ -2,6 +2,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use form_urlencoded::{Serializer, byte_serialize};
 
+use super::assertion::SignedAssertion;
 use super::source::Inputs;
 use super::target::Target;
 use crate::calls::{CallFailure, CallRequest, Url};
@@ -46,6 +47,8 @@ pub enum Credential {
     BasicSecret(Fingerprint),
     /// A token of another issuer that vouches for the client (RFC 7523, section 2.2): workload identity.
     FederatedToken(Fingerprint),
+    /// A token that the client makes and signs itself (RFC 7523, section 2.2).
+    SignedAssertion(SignedAssertion),
 }
 
 impl ClientCredentials {
@@ -57,6 +60,7 @@ impl ClientCredentials {
         match self.credential {
             Credential::Secret(_) | Credential::BasicSecret(_) => "client_secret",
             Credential::FederatedToken(_) => "workload_identity",
+            Credential::SignedAssertion(_) => "client_assertion",
         }
     }
 
@@ -69,15 +73,19 @@ impl ClientCredentials {
             self.client_id.clone(),
         ];
         parts.extend(self.secrets().iter().map(ToString::to_string));
+        if let Credential::SignedAssertion(assertion) = &self.credential {
+            parts.extend(assertion.parts());
+        }
         parts.extend(self.parameters.iter().flat_map(|(name, value)| [name.clone(), value.clone()]));
         parts
     }
 
     pub(super) fn secrets(&self) -> Vec<Fingerprint> {
-        match self.credential {
+        match &self.credential {
             Credential::Secret(secret)
             | Credential::BasicSecret(secret)
-            | Credential::FederatedToken(secret) => vec![secret],
+            | Credential::FederatedToken(secret) => vec![*secret],
+            Credential::SignedAssertion(assertion) => assertion.secrets(),
         }
     }
 
@@ -96,8 +104,8 @@ impl ClientCredentials {
         &self,
         target: &(&'static str, String),
         secrets: &[SecretString],
-        _: &mut impl Inputs,
-        _: Now,
+        inputs: &mut impl Inputs,
+        now: Now,
     ) -> Result<CallRequest, CallFailure> {
         let secret = secrets.first().ok_or(CallFailure::NoSecret)?.expose();
         let mut form = Serializer::new(String::new());
@@ -105,12 +113,16 @@ impl ClientCredentials {
         form.append_pair(target.0, &target.1);
         form.extend_pairs(&self.parameters);
         let mut basic = None;
-        match self.credential {
+        match &self.credential {
             Credential::Secret(_) => {
                 form.append_pair("client_id", &self.client_id).append_pair("client_secret", secret);
             }
             Credential::BasicSecret(_) => basic = Some(self.basic(secret)),
             Credential::FederatedToken(_) => self.assert(&mut form, secret),
+            Credential::SignedAssertion(assertion) => {
+                let assertion = assertion.sign(&self.client_id, secrets, inputs, now)?;
+                self.assert(&mut form, assertion.expose());
+            }
         }
         let request = CallRequest::post(&self.cluster, self.token_url.clone(), form.finish())
             .with("accept", "application/json".to_owned());
@@ -138,21 +150,8 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use std::time::Duration;
-
+    use super::super::tests::NoInputs;
     use super::*;
-
-    struct NoInputs;
-
-    impl Inputs for NoInputs {
-        fn secret(&mut self, _: Fingerprint, _: Now) -> Result<SecretString, Option<Duration>> {
-            Err(None)
-        }
-
-        fn identifier(&mut self) -> String {
-            String::new()
-        }
-    }
 
     fn client(dialect: Dialect, credential: Credential) -> ClientCredentials {
         let token_url = Url::parse("https://idp.example/token?p=1").unwrap();

@@ -7,6 +7,7 @@
 mod answer;
 mod app_service;
 mod arc;
+mod assertion;
 mod client_credentials;
 mod dates;
 mod error_answer;
@@ -29,6 +30,7 @@ use crate::time::Now;
 pub use answer::{Fetched, read_answer};
 pub use app_service::AppService;
 pub use arc::Arc;
+pub use assertion::{AssertionKeyId, SignedAssertion};
 pub use client_credentials::{ClientCredentials, Credential, Dialect};
 pub use error_answer::ErrorAnswer;
 pub use imds::{AssignedIdentity, Imds};
@@ -98,6 +100,15 @@ pub enum Progress {
     Shared,
     /// There is nothing new to use.
     Failed(CallFailure),
+}
+
+/// How an identity does in this VM, over all that it gets tokens for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The life that is left of the token that ends first; none where there is no token.
+    pub left: Duration,
+    /// How long fetching has been failing; none while it does not.
+    pub failing: Duration,
 }
 
 /// The outbound tokens of a VM.
@@ -183,6 +194,22 @@ impl Tokens {
     /// The secrets that a record's requests are made of.
     pub fn secrets(&self, of: Fingerprint) -> Vec<Fingerprint> {
         self.definition(of).map(|definition| definition.source.secrets()).unwrap_or_default()
+    }
+
+    /// How the identities do whose tokens are in use.
+    pub fn health(&self, now: Now) -> BTreeMap<&str, Health> {
+        let mut all: BTreeMap<&str, Health> = BTreeMap::new();
+        for record in self.records.values() {
+            let Some(health) = record.health(now) else { continue };
+            let worst = all.entry(&record.definition.identity).or_insert(health);
+            *worst = Health { left: worst.left.min(health.left), failing: worst.failing.max(health.failing) };
+        }
+        all
+    }
+
+    /// Fetches under way, each with a lease that is held.
+    pub fn fetching(&self) -> usize {
+        self.records.values().filter(|record| record.is_fetching()).count()
     }
 
     /// A new configuration has come: what failed under the last one may be tried at once.

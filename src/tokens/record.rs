@@ -5,7 +5,7 @@ use super::answer::{Fetched, is_token, read_answer};
 use super::lease::{Failure, Lease, SharedStore, Taken, Token};
 use super::refused::{Eagerness, Suspicion, with_claims};
 use super::source::{Inputs, Source};
-use super::{Definition, Get, Progress, UNUSED_AFTER};
+use super::{Definition, Get, Health, Progress, UNUSED_AFTER};
 use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, Unusable, WORTH_WAITING};
 use crate::secret::SecretString;
 use crate::time::{Monotonic, Now};
@@ -37,10 +37,15 @@ pub(super) struct Record {
     /// The call that is due next in it.
     next: Option<CallRequest>,
     failure: Failure,
+    /// Since when there has been no success.
+    failing: Option<Monotonic>,
     /// Failures before this do not count: the configuration was another one.
     forgiven: Monotonic,
     /// What the secrets of the last request were, as a number that says nothing about them.
     inputs: u64,
+    /// The secrets of the last request that could be made, where there are several: a certificate and its key may be
+    /// rotated one after the other.
+    last_good: Vec<SecretString>,
     /// Until when there is no hope for a secret that the request needs.
     blocked: Option<Monotonic>,
     /// Whether a request has asked for it and found none.
@@ -67,8 +72,10 @@ impl Record {
             step: 0,
             next: None,
             failure: Failure::default(),
+            failing: None,
             forgiven: Monotonic::default(),
             inputs: 0,
+            last_good: Vec::new(),
             blocked: None,
             needed: false,
             used: Monotonic::default(),
@@ -101,6 +108,17 @@ impl Record {
         self.needed = true;
         let wait = now.monotonic.until(self.not_before().max(self.blocked.unwrap_or_default()));
         if !self.fetching && wait > WORTH_WAITING { Get::Unavailable(wait) } else { Get::Wait }
+    }
+
+    pub(super) const fn is_fetching(&self) -> bool {
+        self.fetching
+    }
+
+    /// How it does, where it is in use.
+    pub(super) fn health(&self, now: Now) -> Option<Health> {
+        let left = self.usable(now).map_or(Duration::ZERO, |token| now.monotonic.until(token.expires));
+        let failing = self.failing.map_or(Duration::ZERO, |since| since.until(now.monotonic));
+        self.is_used(now).then_some(Health { left, failing })
     }
 
     /// Whether a fresher token would be of use now.
@@ -237,6 +255,7 @@ impl Record {
     /// A secret is not at hand: news only where there is no hope for it, and only once.
     fn block(&mut self, wait: Option<Duration>, now: Now) -> Option<Progress> {
         let until = now.monotonic.after(wait?);
+        self.failing.get_or_insert(now.monotonic);
         let was_blocked = self.blocked.replace(until).is_some_and(|until| now.monotonic < until);
         (!was_blocked).then_some(Progress::Failed(CallFailure::NoSecret))
     }
@@ -258,7 +277,19 @@ impl Record {
         }
         let claims = self.suspicion.as_ref().and_then(|suspicion| suspicion.claims.as_deref());
         let Definition { source, target, .. } = &*self.definition;
-        match source.request(target, secrets, inputs, now) {
+        let request = source.request(target, secrets, inputs, now);
+        let is_pair = secrets.len() > 1;
+        let request = match request {
+            Err(CallFailure::BadKey(_)) if is_pair && !self.last_good.is_empty() => {
+                source.request(target, &self.last_good, inputs, now)
+            }
+            Ok(request) if is_pair => {
+                self.last_good = secrets.to_vec();
+                Ok(request)
+            }
+            request => request,
+        };
+        match request {
             Ok(request) => Due::Call(match claims {
                 Some(claims) => with_claims(request, claims),
                 None => request,
@@ -303,6 +334,7 @@ impl Record {
             return Some(Progress::Shared);
         }
         if entry.failure.not_before > self.failure.not_before && self.counts(&entry.failure) {
+            self.failing.get_or_insert(now.monotonic);
             self.failure = entry.failure;
             self.suspicion = None;
             return Some(Progress::Failed(CallFailure::Elsewhere));
@@ -317,6 +349,7 @@ impl Record {
         self.held = Some(token);
         self.suspicion = None;
         self.failure = Failure::default();
+        self.failing = None;
         self.needed = false;
         self.blocked = None;
         self.look_again = None;
@@ -364,6 +397,7 @@ impl Record {
                 let asked = answer.ok().and_then(|answer| answer.retry_after.as_deref());
                 self.failure = self.failed(failure, asked, now, jitter);
                 self.suspicion = None;
+                self.failing.get_or_insert(now.monotonic);
                 lease.publish_failure(of, self.failure, store, now);
                 Progress::Failed(failure)
             }

@@ -7,6 +7,7 @@ use super::imds::Imds;
 use super::target::Target;
 use crate::calls::{Answer, CallFailure, CallRequest};
 use crate::fingerprint::Fingerprint;
+use crate::jwt::Random;
 use crate::secret::SecretString;
 use crate::time::Now;
 
@@ -26,15 +27,12 @@ pub enum Source {
 }
 
 /// What token requests are made of beside their definitions.
-pub trait Inputs {
+pub trait Inputs: Random {
     /// The secret that is known by `of`; else after how long to ask again, or nothing while it is being fetched.
     ///
     /// # Errors
     /// It is not at hand.
     fn secret(&mut self, of: Fingerprint, now: Now) -> Result<SecretString, Option<Duration>>;
-
-    /// A name that nothing else has: 32 hexadecimal digits.
-    fn identifier(&mut self) -> String;
 }
 
 impl Source {

@@ -9,8 +9,9 @@ use crate::calls::Url;
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
 use crate::guid::is_guid;
+use crate::jwt::Algorithm;
 use crate::secrets::Definition;
-use crate::tokens::{ClientCredentials, Credential, Dialect, Source};
+use crate::tokens::{AssertionKeyId, ClientCredentials, Credential, Dialect, SignedAssertion, Source};
 
 /// Parameters that the token request sets itself.
 const OWN_PARAMETERS: [&str; 8] = [
@@ -33,22 +34,85 @@ impl Compiler {
             (Some(_), None, None) => self.fault(path, FaultKind::MissingField("cluster".to_owned())),
             _ => self.not_exactly_one(path, &["token_url (with cluster)", "entra"]),
         };
-        let authentication = raw.authentication;
-        let credential = match raw.client_secret {
-            Some(secret) => {
-                let secret = self.secret_position(&path.member("client_secret"), secret);
-                secret.map(|secret| match authentication.unwrap_or_default() {
-                    raw::ClientAuthentication::Body => Credential::Secret(secret.fingerprint),
-                    raw::ClientAuthentication::Basic => Credential::BasicSecret(secret.fingerprint),
-                })
+        let audience = endpoint.as_ref().map(|(_, url, _)| url.to_string());
+        let credential = match (raw.client_secret, raw.certificate, raw.private_key_jwt) {
+            (Some(secret), None, None) => self.client_secret(path, secret, raw.authentication),
+            _ if raw.authentication.is_some() => {
+                let why = "this is for `client_secret` alone; an assertion goes into the body";
+                self.fault(&path.member("authentication"), FaultKind::Invalid(why))
             }
-            None => self.fault(path, FaultKind::MissingField("client_secret".to_owned())),
+            (None, Some(raw), None) => self.certificate(&path.member("certificate"), raw, audience),
+            (None, None, Some(raw)) => self.private_key_jwt(&path.member("private_key_jwt"), raw, audience),
+            _ => self.not_exactly_one(path, &["client_secret", "certificate", "private_key_jwt"]),
         };
         let parameters = self.further_parameters(&path.member("parameters"), raw.parameters);
         let (cluster, token_url, dialect) = endpoint?;
         let (client_id, credential, parameters) = (client_id?, credential?, parameters?);
         let client = ClientCredentials { cluster, token_url, dialect, client_id, credential, parameters };
         Some(Source::ClientCredentials(Box::new(client)))
+    }
+
+    fn client_secret(
+        &mut self,
+        path: &Path,
+        raw: raw::SecretPosition,
+        authentication: Option<raw::ClientAuthentication>,
+    ) -> Option<Credential> {
+        let secret = self.secret_position(&path.member("client_secret"), raw)?.fingerprint;
+        Some(match authentication.unwrap_or_default() {
+            raw::ClientAuthentication::Body => Credential::Secret(secret),
+            raw::ClientAuthentication::Basic => Credential::BasicSecret(secret),
+        })
+    }
+
+    fn certificate(
+        &mut self,
+        path: &Path,
+        raw: raw::CertificateCredential,
+        audience: Option<String>,
+    ) -> Option<Credential> {
+        let allowed = [Algorithm::Ps256, Algorithm::Rs256];
+        let algorithm = self.assertion_algorithm(path, raw.algorithm.as_deref(), &allowed);
+        let certificate = self.secret_position(&path.member("certificate"), raw.certificate);
+        let private_key = self.secret_position(&path.member("private_key"), raw.private_key)?.fingerprint;
+        let key_id = AssertionKeyId::Certificate(certificate?.fingerprint);
+        let (algorithm, audience) = (algorithm?, audience?);
+        Some(Credential::SignedAssertion(SignedAssertion { private_key, algorithm, key_id, audience }))
+    }
+
+    fn private_key_jwt(
+        &mut self,
+        path: &Path,
+        raw: raw::PrivateKeyJwt,
+        audience: Option<String>,
+    ) -> Option<Credential> {
+        let allowed = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256];
+        let algorithm = self.assertion_algorithm(path, raw.algorithm.as_deref(), &allowed);
+        let audience = match raw.audience {
+            Some(audience) => self.text(&path.member("audience"), audience),
+            None => audience,
+        };
+        let key_id = match raw.kid {
+            Some(kid) => self.text(&path.member("kid"), kid).map(AssertionKeyId::KeyId),
+            None => Some(AssertionKeyId::None),
+        };
+        let private_key = self.secret_position(&path.member("private_key"), raw.private_key)?.fingerprint;
+        let (algorithm, key_id, audience) = (algorithm?, key_id?, audience?);
+        Some(Credential::SignedAssertion(SignedAssertion { private_key, algorithm, key_id, audience }))
+    }
+
+    /// One of `allowed`; the first where nothing is said.
+    fn assertion_algorithm(
+        &mut self,
+        path: &Path,
+        raw: Option<&str>,
+        allowed: &[Algorithm],
+    ) -> Option<Algorithm> {
+        let Some(name) = raw else { return allowed.first().copied() };
+        allowed.iter().find(|algorithm| algorithm.name() == name).copied().or_else(|| {
+            let expected = allowed.iter().map(|algorithm| algorithm.name().to_owned()).collect();
+            self.fault(&path.member("algorithm"), FaultKind::UnknownWord { word: name.to_owned(), expected })
+        })
     }
 
     fn token_url(&mut self, path: &Path, url: &str, cluster: String) -> Option<(String, Url, Dialect)> {

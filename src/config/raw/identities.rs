@@ -107,11 +107,42 @@ pub(in crate::config) struct ClientCredentials {
     pub client_id: String,
     /// A secret that the client and the endpoint share.
     pub client_secret: Option<SecretPosition>,
+    /// A certificate that is registered for the client, with its private key.
+    pub certificate: Option<CertificateCredential>,
+    /// A private key whose public half is registered for the client (RFC 7523).
+    pub private_key_jwt: Option<PrivateKeyJwt>,
     /// Where `client_secret` goes. Default `body`.
     pub authentication: Option<ClientAuthentication>,
     /// Further parameters of the token request.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
+}
+
+/// A certificate that is registered for a client, with its private key. If one of the two files is rotated before the
+/// other, the last pair that belonged together is used until the other follows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `certificate` and `private_key`")]
+pub(in crate::config) struct CertificateCredential {
+    /// The certificate, PEM; the first one of a chain counts.
+    pub certificate: SecretPosition,
+    /// The private key, PEM, without a password. It may be the same secret as the certificate.
+    pub private_key: SecretPosition,
+    /// `PS256`, with the thumbprint `x5t#S256`, or `RS256`, with `x5t`. Default `PS256`, as Entra recommends.
+    pub algorithm: Option<String>,
+}
+
+/// A private key whose public half is registered for a client.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `private_key`")]
+pub(in crate::config) struct PrivateKeyJwt {
+    /// The private key, PEM, without a password.
+    pub private_key: SecretPosition,
+    /// The key's id, for servers that know several keys of the client.
+    pub kid: Option<String>,
+    /// `RS256`, `PS256` or `ES256`. Default `RS256`.
+    pub algorithm: Option<String>,
+    /// The audience of the assertion. Default: the URL of the token endpoint.
+    pub audience: Option<String>,
 }
 
 /// A tenant of Microsoft Entra ID, as a place to get tokens from.

@@ -28,8 +28,9 @@ pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
 pub(super) use guards::{RequiredHeader, Subscription, SubscriptionKey};
 pub(super) use headers::{ClaimEncoding, ClaimToFilterState, ClaimToHeader, Headers};
 pub(super) use identities::{
-    ChallengeFiles, ClientAuthentication, ClientCredentials, EntraTokenEndpoint, EntraVersion, Identity,
-    ManagedIdentity, ManagedIdentitySource, StaticToken, WorkloadIdentity,
+    CertificateCredential, ChallengeFiles, ClientAuthentication, ClientCredentials, EntraTokenEndpoint,
+    EntraVersion, Identity, ManagedIdentity, ManagedIdentitySource, PrivateKeyJwt, StaticToken,
+    WorkloadIdentity,
 };
 pub(super) use issuers::{Cloud, Entra, Issuer, Jwks, PublicKey, SymmetricKey, Version};
 pub(super) use on_failure::{Body, OnFailure};

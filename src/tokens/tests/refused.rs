@@ -11,9 +11,11 @@ impl Inputs for OneSecret {
     fn secret(&mut self, _: Fingerprint, _: Now) -> Result<SecretString, Option<Duration>> {
         Ok(SecretString::new("s3cret".into()))
     }
+}
 
-    fn identifier(&mut self) -> String {
-        String::new()
+impl Random for OneSecret {
+    fn seed(&mut self) -> Option<[u8; 32]> {
+        None
     }
 }
 

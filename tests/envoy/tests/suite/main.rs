@@ -26,6 +26,7 @@ mod refused_tokens;
 mod reload;
 mod request;
 mod scenario_one;
+mod sources;
 mod storm;
 mod support;
 mod upstream;
