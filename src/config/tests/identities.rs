@@ -94,11 +94,25 @@ fn a_fault_in_an_identity_says_where_it_is_and_what_to_do() {
         ),
         (
             client(r#", "client_secret": {"inline": "s"}"#, ""),
-            ".client_credentials: the field `client_secret`",
+            ".client_credentials: exactly one of `client_secret`, `certificate`, `private_key_jwt`",
         ),
         (
             client("\"client_id\"", r#""parameters": {"scope": "a"}, "client_id""#),
             ".client_credentials.parameters.scope: the token request sets this parameter itself",
+        ),
+        (
+            client(
+                r#""client_secret": {"inline": "s"}"#,
+                r#""private_key_jwt": {"private_key": {"inline": "k"}}, "authentication": "basic""#,
+            ),
+            ".client_credentials.authentication: this is for `client_secret` alone",
+        ),
+        (
+            client(
+                r#""client_secret": {"inline": "s"}"#,
+                r#""certificate": {"certificate": {"inline": "c"}, "private_key": {"inline": "k"}, "algorithm": "ES256"}"#,
+            ),
+            ".client_credentials.certificate.algorithm: unknown word",
         ),
         (ENTRA.replace("contoso.onmicrosoft.com", "common"), ".client_credentials.entra.tenant: one tenant"),
         (ENTRA.replace("contoso.onmicrosoft.com", "a/b"), ".client_credentials.entra.tenant: one tenant"),
