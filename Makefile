@@ -82,9 +82,12 @@ advisories: rust ## Known vulnerabilities in dependencies (reads the RustSec dat
 bench-core: rust ## Instructions for a request in the core, against the figures that are checked in (WRITE=--write renews them)
 	cargo run --release --package gatepass-bench -- core $(WRITE)
 
+# What is broken, below src/; and further arguments, such as `--shard 0/8` for an eighth of it.
+MUTANTS_OF ?= access/** config/** engine/** jwt/** keys/** json.rs
+MUTANTS ?=
 .PHONY: mutants
 mutants: rust ## Break the core in a thousand ways and see which break no test (hours; .cargo/mutants.toml): target/mutants.out
-	mutants=$$($(setup)/cargo-tool.sh cargo-mutants $(CARGO_MUTANTS_VERSION) cargo-mutants --locked) && "$$mutants" mutants --output target $(MUTANTS)
+	mutants=$$($(setup)/cargo-tool.sh cargo-mutants $(CARGO_MUTANTS_VERSION) cargo-mutants --locked) && "$$mutants" mutants --output target $(patsubst %,--file 'src/%',$(MUTANTS_OF)) $(MUTANTS)
 
 ##@ Set-up, which the targets above do by themselves
 
