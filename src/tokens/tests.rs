@@ -1,3 +1,4 @@
+mod clock;
 mod refused;
 
 #[cfg(target_arch = "wasm32")]

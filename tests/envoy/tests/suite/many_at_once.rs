@@ -41,6 +41,13 @@ async fn three_hundred_requests_on_four_workers_cost_one_token_request() {
     at_once_against_a_cold_cache(4, 300).await;
 }
 
+#[tokio::test]
+async fn a_thousand_requests_on_two_and_on_four_workers_cost_one_token_request() {
+    for workers in [2, 4] {
+        at_once_against_a_cold_cache(workers, 1_000).await;
+    }
+}
+
 /// Envoy carries out the answers of one callback one inside the other: a few hundred overflow the VM's stack.
 #[tokio::test]
 async fn nine_hundred_waiting_requests_of_one_worker_are_refused_together_and_the_vm_lives_on() {
