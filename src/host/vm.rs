@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::abi::{self, BufferType, MapType};
-use super::crypto::HostVerifier;
+use super::crypto::{Envoy, EnvoyVerifier};
 use super::headers;
 use super::metrics::Metrics;
 use super::root::Root;
@@ -46,7 +46,7 @@ pub(super) fn with_vm<T>(work: impl FnOnce(&mut Vm) -> T) -> Option<T> {
 }
 
 pub(super) struct Vm {
-    pub(super) state: State<HostVerifier>,
+    pub(super) state: State<EnvoyVerifier>,
     pub(super) store: Store,
     owner: u64,
     roots: BTreeMap<u32, Root>,
@@ -60,7 +60,7 @@ pub(super) struct Vm {
 
 impl Vm {
     fn new() -> Self {
-        let verifier = HostVerifier::probe();
+        let verifier = EnvoyVerifier::probe(Envoy);
         let names: Vec<_> = verifier.by_host().iter().map(|algorithm| algorithm.name()).collect();
         abi::log(
             LogLevel::Info,

@@ -7,6 +7,7 @@
 //! choice: it must be one that the configuration allows and that the key is for, by its family and its `alg`.
 
 mod algorithm;
+mod by_host;
 mod certificate;
 mod claims;
 mod der;
@@ -22,6 +23,7 @@ pub(crate) mod testing;
 mod token;
 
 pub use algorithm::{Algorithm, Family};
+pub use by_host::{HostCrypto, HostKey, HostVerifier};
 pub use certificate::Certificate;
 pub use claims::{Claims, TimeRules};
 pub use error::Rejection;
