@@ -31,4 +31,5 @@ mod sources;
 mod storm;
 mod support;
 mod upstream;
+mod vectors;
 mod vm_failures;
