@@ -14,7 +14,7 @@ use gatepass::calls::{Answer, CALL_TIMEOUT, CallRequest, MAX_ANSWER_BYTES, Outco
 use gatepass::config::Configuration;
 use gatepass::engine::{self, Edit, Edits, RequestHead, Step};
 use gatepass::environment::Environment;
-use gatepass::jwt::Software;
+use gatepass::jwt::{Random, Software};
 use gatepass::state::{State, StreamId};
 use gatepass::time::{Monotonic, Now, UnixTime};
 use gatepass::tokens::lease::Alone;
@@ -97,7 +97,8 @@ impl Token {
     fn get(&self, configuration: &Rc<Configuration>) -> Outcome {
         const STREAM: StreamId = StreamId(1);
         let started = Instant::now();
-        let mut state = State::new(Software, u64::from(std::process::id()));
+        let mut state =
+            State::new(Software, u64::from(std::process::id())).with_random(Box::new(SystemRandom));
         state.install(configuration, now(started));
         let head: [(&[u8], &[u8]); 3] = [(b":method", b"GET"), (b":path", b"/"), (b":authority", b"gateway")];
         let mut step =
@@ -172,6 +173,16 @@ impl Token {
         if let (true, Some(claims)) = (self.show_claims, claims) {
             println!("{}", serde_json::to_string_pretty(&claims).unwrap_or_default());
         }
+    }
+}
+
+/// What this machine's system foresees for nobody: client assertions are signed with it.
+struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn seed(&mut self) -> Option<[u8; 32]> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).ok().map(|()| seed)
     }
 }
 

@@ -67,7 +67,15 @@ fn header(text: &str) -> Result<(String, String), String> {
 const CHECKS: [(&str, &[&str]); 12] = [
     ("path and method", &["method_invalid", "path_ambiguous"]),
     ("operation", &["operation_not_found"]),
-    ("subscription key", &["subscription_key_missing", "subscription_key_invalid", "secret_unavailable"]),
+    (
+        "subscription key",
+        &[
+            "subscription_key_missing",
+            "subscription_key_invalid",
+            "subscription_key_multiple",
+            "secret_unavailable",
+        ],
+    ),
     ("required headers", &["header_missing", "header_not_allowed", "header_multiple"]),
     ("token is there", &["token_missing", "token_multiple", "scheme_not_allowed"]),
     (
@@ -80,7 +88,16 @@ const CHECKS: [(&str, &[&str]); 12] = [
             "claim_type_invalid",
         ],
     ),
-    ("time", &["token_expired", "token_not_yet_valid", "expiration_missing", "lifetime_too_long"]),
+    (
+        "time",
+        &[
+            "token_expired",
+            "token_not_yet_valid",
+            "expiration_missing",
+            "token_lifetime_not_allowed",
+            "issued_at_missing",
+        ],
+    ),
     ("issuer", &["issuer_not_allowed", "tenant_not_allowed", "token_version_not_allowed"]),
     ("audience", &["audience_not_allowed"]),
     ("algorithm", &["algorithm_not_allowed"]),
@@ -322,6 +339,28 @@ impl Explanation<'_> {
         if self.explain.show_claims && self.token.is_some() {
             println!("\nclaims{}:", if self.jwks.is_some() { "" } else { " (not verified)" });
             println!("{}", serde_json::to_string_pretty(&self.part(1)).unwrap_or_default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CHECKS;
+
+    /// Reasons of the backend's side, which is not explained here.
+    const ELSEWHERE: [&str; 3] = ["token_unavailable", "destination_not_allowed", "internal"];
+
+    #[test]
+    fn every_reason_that_operators_are_told_of_belongs_to_a_check() {
+        let page = include_str!("../../../../docs/operations.md");
+        let (_, table) = page.split_once("| reason | status |").unwrap();
+        let (table, _) = table.split_once("\n\n").unwrap();
+        let cells = table.lines().filter_map(|line| line.split('|').nth(1));
+        let codes: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+        assert!(codes.len() > 30, "{codes:?}");
+        for code in codes {
+            let is_known = CHECKS.iter().any(|(_, codes)| codes.contains(&code)) || ELSEWHERE.contains(&code);
+            assert!(is_known, "{code} belongs to no check of `explain`");
         }
     }
 }
