@@ -69,7 +69,7 @@ lint: rust ## Formatting, the rules of the rooms, clippy, licences and sources o
 	cargo xtask rooms
 	cargo clippy --workspace --all-targets -- --deny warnings
 	cargo clippy --package gatepass --lib --target wasm32-wasip1 -- --deny warnings
-	cargo clippy --package gatepass --lib --target wasm32-unknown-unknown -- --deny warnings
+	cargo clippy --package gatepass --lib --tests --target wasm32-unknown-unknown -- --deny warnings
 	deny=$$($(setup)/cargo-tool.sh cargo-deny $(CARGO_DENY_VERSION) cargo-deny --locked) && "$$deny" --log-level error check bans licenses sources
 
 format: rust ## Format the code

@@ -1,5 +1,8 @@
 //! What is attached, and what becomes of the caller's own headers.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::*;
 use crate::observe::Counter;
 

@@ -1,5 +1,8 @@
 //! The filter of a cluster: once per attempt, with the headers that the last attempt left.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::*;
 use crate::challenge::Remedy;
 use crate::engine::Edits;

@@ -1,5 +1,8 @@
 //! A token's life runs on the monotonic clock: a wall clock that steps changes nothing about it.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::*;
 
 /// The token's life of an hour, in which the wall clock steps by an hour after ten minutes.

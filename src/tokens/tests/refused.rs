@@ -1,5 +1,8 @@
 //! A backend refuses a token: when it is replaced, by whom, and how often.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::*;
 use crate::calls::{CallRequest, Url};
 use crate::tokens::{ClientCredentials, Credential, Dialect, Eagerness, Sent};
