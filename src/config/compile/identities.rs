@@ -133,7 +133,7 @@ impl Compiler {
         };
         if expect.is_some_and(|expect| !expect.eq_ignore_ascii_case(&endpoint.authority)) {
             let why = "`IDENTITY_ENDPOINT` names another host and port than this, to which `cluster` leads; render \
-                       both from the environment at start (`envoy/entrypoint.sh` does)";
+                       both from the environment at start";
             return self.fault(&path.member("expect"), FaultKind::Invalid(why));
         }
         self.safe_url(path, &endpoint)?;

@@ -4,6 +4,7 @@ mod check;
 mod document;
 mod explain;
 mod import;
+mod loaded;
 mod token;
 
 use std::process::ExitCode;

@@ -13,7 +13,6 @@ use clap::Args;
 use gatepass::calls::{Answer, CALL_TIMEOUT, CallRequest, MAX_ANSWER_BYTES, Outcome as CallOutcome};
 use gatepass::config::Configuration;
 use gatepass::engine::{self, Edit, Edits, RequestHead, Step};
-use gatepass::environment::Environment;
 use gatepass::jwt::{Random, Software};
 use gatepass::state::{State, StreamId};
 use gatepass::time::{Monotonic, Now, UnixTime};
@@ -23,7 +22,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Method};
 use serde_json::{Value, json};
 
-use crate::{Outcome, document};
+use crate::{Outcome, loaded};
 
 #[derive(Args)]
 pub(crate) struct Token {
@@ -60,19 +59,11 @@ pub(crate) struct Token {
 }
 
 pub(crate) fn run(token: &Token) -> io::Result<Outcome> {
-    let file = token.config.display().to_string();
-    let text = std::fs::read_to_string(&token.config);
-    let text = text.map_err(|error| io::Error::new(error.kind(), format!("{file}: {error}")))?;
-    let documents = document::read(&text).map_err(|error| io::Error::other(format!("{file}: {error}")))?;
-    let found = documents.iter().flat_map(crate::check::find).next();
-    let found = found
-        .ok_or_else(|| io::Error::other(format!("{file}: there is no configuration of Gatepass in it")))?;
-    let configuration = token.only_this(found.configuration.to_json());
-    let environment: Environment = std::env::vars().chain(token.environment.iter().cloned()).collect();
-    let configuration = Configuration::parse(configuration.to_string().as_bytes(), &environment);
+    let configuration = token.only_this(loaded::read(&token.config)?.to_json());
+    let configuration = loaded::compiled(&configuration, &loaded::environment(&token.environment));
     let configuration = configuration.map_err(|faults| {
         let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
-        io::Error::other(format!("{file}: {}", faults.join("\n")))
+        io::Error::other(format!("{}: {}", token.config.display(), faults.join("\n")))
     })?;
     Ok(token.get(&Rc::new(configuration)))
 }

@@ -12,7 +12,7 @@ use gatepass::config::{Configuration, Fault, FaultKind, Segment};
 use gatepass::environment::Environment;
 
 use crate::document::{self, Node, Value};
-use crate::{Outcome, counted};
+use crate::{Outcome, counted, loaded};
 use find::Found;
 pub(crate) use find::find;
 use finding::{Finding, Severity, Source};
@@ -49,7 +49,7 @@ struct Summary {
 
 pub(crate) fn run(check: &Check) -> io::Result<Outcome> {
     let mut summary = Summary::default();
-    let environment: Environment = std::env::vars().chain(check.environment.iter().cloned()).collect();
+    let environment = loaded::environment(&check.environment);
     for file in &check.files {
         let name = file.display().to_string();
         let text = read(file).map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;

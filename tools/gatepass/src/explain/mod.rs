@@ -14,11 +14,10 @@ use clap::Args;
 use gatepass::calls::CallRequest;
 use gatepass::config::Configuration;
 use gatepass::engine::{self, RequestHead, Step};
-use gatepass::environment::Environment;
 use serde_json::Value;
 
-use crate::Outcome;
-use crate::document::{self, Node};
+use crate::document::Node;
+use crate::{Outcome, loaded};
 use pitfalls::Case;
 
 #[derive(Args)]
@@ -109,19 +108,11 @@ const CHECKS: [(&str, &[&str]); 12] = [
 const FIRST_ABOUT_TOKEN: usize = 4;
 
 pub(crate) fn run(explain: &Explain) -> io::Result<Outcome> {
-    let file = explain.config.display().to_string();
-    let text = std::fs::read_to_string(&explain.config)
-        .map_err(|error| io::Error::new(error.kind(), format!("{file}: {error}")))?;
-    let documents = document::read(&text).map_err(|error| io::Error::other(format!("{file}: {error}")))?;
-    let found = documents.iter().flat_map(crate::check::find).next();
-    let node = found
-        .ok_or_else(|| io::Error::other(format!("{file}: there is no configuration of Gatepass in it")))?
-        .configuration;
-    let environment: Environment = std::env::vars().chain(explain.environment.iter().cloned()).collect();
-    let inbound = without_attachments(node.to_json());
-    let configuration = Configuration::parse(inbound.to_string().as_bytes(), &environment);
+    let node = &loaded::read(&explain.config)?;
+    let configuration =
+        loaded::compiled(&without_attachments(node.to_json()), &loaded::environment(&explain.environment));
     let configuration = configuration.map_err(|faults| {
-        let count = faults.len();
+        let (file, count) = (explain.config.display(), faults.len());
         io::Error::other(format!(
             "{file}: the configuration has {count} fault(s); `gatepass check {file}` shows them"
         ))

@@ -362,7 +362,7 @@ impl Walk<'_> {
             _ => Yaml::object([("exact", Yaml::Text(origin.trim_end_matches('/').to_owned()))]),
         });
         let mut cors = vec![(
-            "\"@type\"".trim_matches('"').to_owned(),
+            "@type".to_owned(),
             Yaml::text("type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy"),
         )];
         cors.push(("allow_origin_string_match".to_owned(), Yaml::List(origins.collect())));

@@ -25,32 +25,17 @@ impl Yaml {
         Self::Object(members.map(|(name, value)| (name.to_owned(), value)).to_vec())
     }
 
-    /// The value, in the block style down to what fits on a line.
-    pub(crate) fn block(&self, indent: usize) -> String {
-        const WIDTH: usize = 100;
-        let flow = self.flow();
-        let pad = " ".repeat(indent);
-        match self {
-            _ if flow.len() + indent <= WIDTH && indent > 0 => format!("{pad}{flow}\n"),
-            Self::Object(members) => members
-                .iter()
-                .map(|(name, value)| format!("{pad}{}:{}", key(name), value.after_name(indent)))
-                .collect(),
-            Self::List(items) => items.iter().map(|item| item.as_item(indent)).collect(),
-            _ => format!("{pad}{flow}\n"),
-        }
-    }
-
     fn after_name(&self, indent: usize) -> String {
         let flow = self.flow();
         let is_leaf = !matches!(self, Self::List(_) | Self::Object(_));
         if is_leaf || (indent > 0 && flow.len() + indent < 90) || flow.len() <= 2 {
             return format!(" {flow}\n");
         }
-        format!("\n{}", self.block_lines(indent + 2))
+        format!("\n{}", self.block(indent + 2))
     }
 
-    fn block_lines(&self, indent: usize) -> String {
+    /// The value, in the block style down to what fits on a line.
+    pub(crate) fn block(&self, indent: usize) -> String {
         let pad = " ".repeat(indent);
         match self {
             Self::Object(members) => members
@@ -64,7 +49,7 @@ impl Yaml {
 
     fn as_item(&self, indent: usize) -> String {
         let lines = match self {
-            Self::Object(_) => self.block_lines(indent + 2),
+            Self::Object(_) => self.block(indent + 2),
             _ => format!("{}{}\n", " ".repeat(indent + 2), self.flow()),
         };
         let mut item = " ".repeat(indent);
