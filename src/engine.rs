@@ -149,6 +149,9 @@ fn operation<'h, 'c>(
     let path = CanonicalPath::read_allowing(Ambiguities::ALL, head.first(":path"));
     let path = path.map_err(Reason::PathAmbiguous)?;
     let host = Target::host_of(head.first(":authority"));
+    if host.is_none() && configuration.operations.have_hosts() {
+        return Err(Reason::HostInvalid);
+    }
     let target = Target { method, host, path, is_cors_preflight: head.is_cors_preflight() };
     let found = configuration.operations.find(&target);
     let not_found = || target.path.ambiguous().map_or(Reason::OperationNotFound, Reason::PathAmbiguous);

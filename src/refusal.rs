@@ -23,6 +23,9 @@ pub enum Reason {
     /// The method is not one that all programs read alike.
     #[error("the method is not a token in capitals")]
     MethodInvalid,
+    /// Operations are told apart by hosts, and this is none.
+    #[error("`Host` or `:authority` is not a host")]
+    HostInvalid,
     /// The path can be read in two ways.
     #[error("{0}")]
     PathAmbiguous(AmbiguousPath),
@@ -88,6 +91,7 @@ impl Reason {
         match self {
             Self::OperationNotFound => "operation_not_found",
             Self::MethodInvalid => "method_invalid",
+            Self::HostInvalid => "host_invalid",
             Self::PathAmbiguous(_) => "path_ambiguous",
             Self::TokenMissing => "token_missing",
             Self::SchemeNotAllowed => "scheme_not_allowed",
@@ -111,7 +115,7 @@ impl Reason {
     fn status(self, on_failure: &OnFailure) -> StatusCode {
         match self {
             Self::OperationNotFound => StatusCode::NOT_FOUND,
-            Self::MethodInvalid | Self::PathAmbiguous(_) => StatusCode::BAD_REQUEST,
+            Self::MethodInvalid | Self::HostInvalid | Self::PathAmbiguous(_) => StatusCode::BAD_REQUEST,
             Self::TokenMissing
             | Self::SchemeNotAllowed
             | Self::TokenMultiple
@@ -135,6 +139,7 @@ impl Reason {
         match self {
             Self::OperationNotFound => "Resource not found",
             Self::MethodInvalid => "The method of the request is not valid.",
+            Self::HostInvalid => "The host of the request is not valid.",
             Self::PathAmbiguous(_) => "The path of the request is ambiguous.",
             Self::TokenMissing => "JWT not present.",
             Self::SchemeNotAllowed | Self::TokenMultiple | Self::Token(_) | Self::Denied(_) => "Invalid JWT.",

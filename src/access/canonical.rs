@@ -100,6 +100,11 @@ impl<'p> CanonicalPath<'p> {
         Ok(Self { text, ambiguities })
     }
 
+    /// A path as some program reads it, in which nothing is ambiguous any more.
+    pub(super) const fn plain(text: String) -> Self {
+        Self { text: Cow::Owned(text), ambiguities: Ambiguities::NONE }
+    }
+
     /// The path.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -157,7 +162,7 @@ fn check_segments_as_others_read(path: &str) -> Result<(), AmbiguousPath> {
 }
 
 /// `pchar` of RFC 3986, section 3.3, but for `;`, behind which some programs see parameters.
-const fn may_stand_raw(byte: u8) -> bool {
+pub(super) const fn may_stand_raw(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') || is_sub_delimiter(byte)
 }
 

@@ -14,8 +14,8 @@ pub struct Target<'r> {
 }
 
 impl<'r> Target<'r> {
-    /// The host of `:authority`, without the port (RFC 3986, section 3.2). `None` where it is not a host and, if
-    /// anything, a port.
+    /// The host of `:authority`, without the port (RFC 3986, section 3.2) and without a dot at its end, which names the
+    /// same host. `None` where it is not a host and, if anything, a port.
     pub fn host_of(authority: &'r [u8]) -> Option<&'r str> {
         let authority = std::str::from_utf8(authority).ok()?;
         let end = match authority.strip_prefix('[') {
@@ -25,8 +25,13 @@ impl<'r> Target<'r> {
         let (host, port) = authority.split_at_checked(end)?;
         let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
         let is_plain = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
-        Some(host).filter(|host| is_plain && is_host(host))
+        Some(without_root(host)).filter(|host| is_plain && is_host(host))
     }
+}
+
+/// A name without the dot of the root of all domains.
+fn without_root(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 /// A name, an IPv4 address, or an IPv6 address in brackets. International names are in their ASCII form.
@@ -58,7 +63,7 @@ impl HostPattern {
     /// # Errors
     /// It is something else: with a port, a scheme, a `*` elsewhere.
     pub fn parse(text: &str) -> Result<Self, BadHost> {
-        let text = text.to_ascii_lowercase();
+        let text = without_root(text).to_ascii_lowercase();
         match text.strip_prefix('*') {
             Some(suffix) if suffix.strip_prefix('.').is_some_and(is_host) => {
                 Ok(Self::Below(suffix.to_owned()))
@@ -136,10 +141,13 @@ mod tests {
             ("api.example", Some("api.example")),
             ("Api.Example:8443", Some("Api.Example")),
             ("api.example:", Some("api.example")),
+            ("api.example.", Some("api.example")),
+            ("api.example.:443", Some("api.example")),
             ("[::1]", Some("[::1]")),
             ("[::1]:443", Some("[::1]")),
             ("xn--bcher-kva.example", Some("xn--bcher-kva.example")),
             ("", None),
+            (".", None),
             (":443", None),
             ("api.example:443:443", None),
             ("api.example:a", None),

@@ -7,6 +7,7 @@ mod claims;
 mod index;
 mod matcher;
 mod path;
+mod readings;
 mod required_header;
 
 pub use callers::{ApplicationIds, CallerRules, ClientApplications, ClientClaims, Permit, TokenType};

@@ -55,7 +55,8 @@ pub(in crate::config) struct Match {
     #[serde(default)]
     pub trailing_slash: bool,
     /// Ambiguities that this operation's paths may have, and others' may not. Allow one only if the backend reads it as
-    /// part of one segment: it may otherwise serve another operation's path. Default none.
+    /// part of one segment: it may otherwise serve another operation's path. A path that could also be read as one of an
+    /// operation before this one is refused. Default none.
     pub allow: Option<Vec<Ambiguity>>,
 }
 

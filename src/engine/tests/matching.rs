@@ -22,11 +22,14 @@ fn hosts_tell_operations_apart() {
         let matches = r#"{"path": {"exact": "/a"}, "hosts": ["api.example", "*.contoso.example"]}"#;
         matched(matches, "GET", "/a", &[(b":authority", authority)])
     };
-    for authority in ["api.example", "API.example:8443", "x.contoso.example"] {
+    for authority in ["api.example", "API.example:8443", "api.example.", "x.contoso.example.:443"] {
         assert_eq!(at(authority.as_bytes()), "forwarded", "{authority}");
     }
-    for authority in ["", "contoso.example", "api.example.", "api.example@evil.example", "\u{fc}"] {
+    for authority in ["contoso.example", "api.example.evil.example", "api", "xn--api-.example"] {
         assert_eq!(at(authority.as_bytes()), "404 operation_not_found", "{authority}");
+    }
+    for authority in ["", ".", "user@api.example", "api.example:443:443", "api.example, x", "\u{fc}"] {
+        assert_eq!(at(authority.as_bytes()), "400 host_invalid", "{authority}");
     }
 }
 
@@ -53,4 +56,40 @@ fn an_ambiguous_path_goes_to_an_operation_that_allows_it_alone() {
         assert_eq!(asked(path), "400 path_ambiguous", "{path}");
     }
     assert_eq!(asked("/c"), "404 operation_not_found");
+}
+
+/// The backend may read such a path as the guarded one, so the guard holds for it.
+#[test]
+fn an_ambiguous_path_does_not_pass_by_an_operation_before() {
+    let operations = r#"[
+        {"match": {"path": {"prefix": "/admin"}}},
+        {"match": {"path": {"template": "/users/{id}"}}},
+        {"match": {"path": {"exact": "/b"}, "methods": ["POST"]}},
+        {"match": {"path": {"prefix": "/"}, "allow": ["encoded_slash", "encoded_percent", "semicolon"]}, "anonymous": true}
+    ]"#;
+    let configuration = CONFIGURATION.split(r#""operations":"#).next().unwrap().to_owned();
+    let mut world = World::new();
+    world.begin_anew(&format!(r#"{configuration} "operations": {operations}}}"#));
+    for (path, said) in [
+        ("/admin/x", "401 token_missing"),
+        ("/admin/x%2Fy", "400 path_ambiguous"),
+        ("/admin/x;y", "400 path_ambiguous"),
+        ("/admin;x=1/panel", "400 path_ambiguous"),
+        ("/admin%2Fpanel", "400 path_ambiguous"),
+        ("/%2Fadmin", "400 path_ambiguous"),
+        ("/%2561dmin/panel", "400 path_ambiguous"),
+        ("/admin;x%2Fy", "400 path_ambiguous"),
+        ("/admin%253Bx/y", "400 path_ambiguous"),
+        ("/ADMIN/100%25", "400 path_ambiguous"),
+        ("/users/a%2Fb", "400 path_ambiguous"),
+        ("/users/a;x%2Fb", "400 path_ambiguous"),
+        ("/users/a/b%2Fc", "forwarded"),
+        ("/b;x", "forwarded"),
+        ("/administrators;x", "forwarded"),
+        ("/c%2Fadmin", "forwarded"),
+        ("/100%25", "forwarded"),
+    ] {
+        let step = world.start_with(&[(b":method", b"GET"), (b":path", path.as_bytes())]);
+        assert_eq!(world.finish(step), said, "{path}");
+    }
 }

@@ -64,7 +64,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 
 /// The checks in the order in which the engine makes them, each with the reasons that it refuses for.
 const CHECKS: [(&str, &[&str]); 12] = [
-    ("path and method", &["method_invalid", "path_ambiguous"]),
+    ("path and method", &["method_invalid", "host_invalid", "path_ambiguous"]),
     ("operation", &["operation_not_found"]),
     (
         "subscription key",
