@@ -21,6 +21,11 @@ impl Bucket {
 
     /// Takes one, if there is one.
     pub fn spend(&mut self, now: Monotonic) -> bool {
+        self.spend_many(1, now)
+    }
+
+    /// Takes `count`, if there are as many.
+    pub fn spend_many(&mut self, count: u32, now: Monotonic) -> bool {
         while self.left < self.capacity && self.since.after(self.interval) <= now {
             self.left = self.left.saturating_add(1);
             self.since = self.since.after(self.interval);
@@ -28,8 +33,8 @@ impl Bucket {
         if self.left == self.capacity {
             self.since = now;
         }
-        let left = self.left.checked_sub(1);
-        self.left = left.unwrap_or_default();
+        let left = self.left.checked_sub(count);
+        self.left = left.unwrap_or(self.left);
         left.is_some()
     }
 }
@@ -51,5 +56,8 @@ mod tests {
         assert_eq!(spent(1_000_030, 10), 1);
         assert_eq!(spent(1_000_095, 10), 2);
         assert_eq!(spent(9_000_000, 10), 3);
+        assert!(!bucket.spend_many(4, at(19_000_000)), "more than it ever holds");
+        assert!(bucket.spend_many(2, at(19_000_000)) && !bucket.spend_many(2, at(19_000_000)));
+        assert!(bucket.spend_many(1, at(19_000_000)) && bucket.spend_many(0, at(19_000_000)));
     }
 }

@@ -4,6 +4,7 @@ mod attach;
 mod attempt;
 mod caller;
 mod credentials;
+mod decrypt;
 mod disclosure;
 mod edits;
 mod head;
@@ -297,7 +298,7 @@ fn advance<V: Verifier>(
         subscription::check(rule, key, state, now)?;
         pending.key = None;
     }
-    if let Caller::Unknown(credentials) = &pending.caller {
+    if let Caller::Unknown(credentials) = &mut pending.caller {
         let request = Request { method: &pending.method, parameters: &pending.parameters };
         let (permit, token) = match admit(&operation.inbound, request, credentials, state, now) {
             Ok(admitted) => admitted,

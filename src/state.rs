@@ -12,7 +12,7 @@ use crate::collect::one_by_one;
 use crate::config::Configuration;
 use crate::fingerprint::Fingerprint;
 use crate::jwt::{Random, Verifier};
-use crate::keys::{self, Keys};
+use crate::keys::{self, DecryptionKeys, Keys};
 use crate::observe::{Counter, Counters, LogLevel, LogLine};
 use crate::refusal_log::{Line, Outcome as RefusalOutcome, RefusalLog, Refused};
 use crate::secret::SecretString;
@@ -50,7 +50,9 @@ pub struct State<V: Verifier> {
     pub verdicts: Verdicts,
     /// Requests that wait.
     pub waiting: Waiting,
-    /// Slow signature checks that may still be made.
+    /// Keys that tokens are encrypted to.
+    pub decryption_keys: DecryptionKeys,
+    /// Slow signature checks that may still be made, and what costs as much.
     pub slow_checks: Bucket,
     /// What was counted and not yet written.
     pub counters: Counters,
@@ -74,6 +76,7 @@ impl<V: Verifier> State<V> {
             secrets: Secrets::default(),
             verdicts: Verdicts::default(),
             waiting: Waiting::default(),
+            decryption_keys: DecryptionKeys::default(),
             slow_checks: Bucket::new(SLOW_CHECKS, SLOW_CHECK_INTERVAL),
             counters: Counters::default(),
             refusals: RefusalLog::default(),
@@ -86,10 +89,15 @@ impl<V: Verifier> State<V> {
         }
     }
 
-    /// Takes randomness for signatures from `random`. Without it nothing is signed.
+    /// Takes randomness from `random`. Without it nothing is signed, and nothing decrypted with an RSA key.
     #[must_use]
     pub fn with_random(self, random: Box<dyn Random>) -> Self {
         Self { random, ..self }
+    }
+
+    /// Where randomness comes from.
+    pub fn random(&mut self) -> &mut dyn Random {
+        self.random.as_mut()
     }
 
     /// Begins to keep what a configuration needs: the keys of its issuers at once, its secrets when they are asked for.
@@ -100,6 +108,7 @@ impl<V: Verifier> State<V> {
         for secret in &configuration.secrets {
             self.secrets.install(secret);
         }
+        self.decryption_keys.keep(configuration.decryption_keys());
         self.tokens.forgive(now);
         self.log.extend(configuration.notices.iter().cloned());
     }

@@ -10,7 +10,7 @@ use lru::LruCache;
 
 use crate::fingerprint::Fingerprint;
 use crate::jwt::VerifiedToken;
-use crate::keys::Generation;
+use crate::keys::{Decrypted, Generation};
 
 /// Tokens that are remembered at the most.
 pub const MAX_ENTRIES: usize = 16_384;
@@ -33,6 +33,8 @@ pub struct Verdict {
     pub issuer: Fingerprint,
     /// Its keys at that time.
     pub generation: Generation,
+    /// What was in it, where it was encrypted.
+    pub decrypted: Option<Rc<Decrypted>>,
 }
 
 impl Default for Verdicts {
@@ -97,7 +99,12 @@ mod tests {
         let key = Software.prepare(&Jwks::parse(jwks.as_bytes()).unwrap().keys[0].key).unwrap();
         let token = UnverifiedToken::parse(&token).unwrap().verify(Algorithm::Es256, &key, &Software);
         let issuer = Fingerprint::of(&["issuer"]);
-        Verdict { token: Rc::new(token.ok().unwrap()), issuer, generation: Generation::default() }
+        Verdict {
+            token: Rc::new(token.ok().unwrap()),
+            issuer,
+            generation: Generation::default(),
+            decrypted: None,
+        }
     }
 
     #[test]

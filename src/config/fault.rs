@@ -178,6 +178,9 @@ pub enum FaultKind {
     /// A shared key that cannot be used.
     #[error("{0}")]
     SharedKey(crate::jwt::BadSymmetricKey),
+    /// A key for decryption that cannot be used.
+    #[error("{0}")]
+    DecryptionKey(crate::jwt::BadDecryptionKey),
     /// A value that is missing or not allowed.
     #[error("{0}")]
     Invalid(&'static str),

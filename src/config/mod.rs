@@ -107,6 +107,8 @@ pub struct Validate {
     pub time: TimeRules,
     /// Where the token stands, and what becomes of it.
     pub handling: TokenHandling,
+    /// The keys that tokens may be encrypted to. Without any, an encrypted token is none.
+    pub decryption_keys: Rc<[keys::ConfiguredDecryptionKey]>,
     /// Whether a request without a token passes.
     pub optional: bool,
 }
@@ -180,6 +182,14 @@ impl Default for OnFailure {
 }
 
 impl Configuration {
+    /// Every key that an operation's tokens may be encrypted to; one that several share, several times.
+    pub fn decryption_keys(&self) -> impl Iterator<Item = &keys::ConfiguredDecryptionKey> {
+        self.operations.iter().flat_map(|operation| match &operation.inbound {
+            Inbound::Validate(validate) => &*validate.decryption_keys,
+            Inbound::Anonymous => &[],
+        })
+    }
+
     /// Reads a configuration as Envoy hands it over: JSON text (a `StringValue`), or a `Struct`'s wire form.
     ///
     /// What it takes from the environment, it takes once.

@@ -3,14 +3,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Shown};
+use super::decrypt::{decrypt, is_encrypted, opens};
 use super::{Halt, rejected};
 use crate::access::{Parameters, Permit};
 use crate::calls::Purpose;
 use crate::config::{Alternative, Inbound, Validate};
 use crate::fingerprint::Fingerprint;
 use crate::jwt::{Algorithm, Claims, Rejection, SymmetricKey, UnverifiedToken, VerifiedToken, Verifier};
-use crate::keys::{Definition, KeySource, Keys, Lookup, SharedKeys};
+use crate::keys::{Decrypted, Definition, KeySource, Keys, Lookup, SharedKeys};
 use crate::observe::Counter;
 use crate::refusal::Reason;
 use crate::secrets;
@@ -28,7 +29,7 @@ pub(super) struct Request<'r> {
 pub(super) fn admit<V: Verifier>(
     inbound: &Inbound,
     request: Request<'_>,
-    credentials: &Credentials,
+    credentials: &mut Credentials,
     state: &mut State<V>,
     now: Now,
 ) -> Result<(Permit, Option<Rc<VerifiedToken>>), Halt> {
@@ -41,7 +42,7 @@ pub(super) fn admit<V: Verifier>(
         Credentials::None => Err(Halt::Refuse(Reason::TokenMissing)),
         Credentials::Unacceptable(reason) => Err(Halt::Refuse(*reason)),
         Credentials::Token(token) => {
-            let (permit, token) = authenticate(validate, request, token.expose(), state, now)?;
+            let (permit, token) = authenticate(validate, request, token, state, now)?;
             Ok((permit, Some(token)))
         }
     }
@@ -78,11 +79,11 @@ impl Stage {
 fn authenticate<V: Verifier>(
     validate: &Validate,
     request: Request<'_>,
-    text: &str,
+    shown: &mut Shown,
     state: &mut State<V>,
     now: Now,
 ) -> Result<(Permit, Rc<VerifiedToken>), Halt> {
-    let mut token = Presented::new(validate, text, state, now);
+    let mut token = Presented::new(validate, shown, state, now)?;
     token.claims().map_err(rejected)?.check_time(&validate.time, now.wall).map_err(rejected)?;
     if token.verdict.is_some() {
         state.counters.count(Counter::Remembered);
@@ -110,6 +111,8 @@ fn authenticate<V: Verifier>(
 /// A token as it came, and what is known about it.
 struct Presented<'t> {
     text: &'t str,
+    /// What was in it, where it is encrypted.
+    decrypted: Option<&'t Rc<Decrypted>>,
     /// An issuer has signed it.
     verdict: Option<Verdict>,
     /// It is well formed.
@@ -119,16 +122,34 @@ struct Presented<'t> {
 }
 
 impl<'t> Presented<'t> {
-    fn new<V: Verifier>(validate: &Validate, text: &'t str, state: &mut State<V>, now: Now) -> Self {
+    fn new<V: Verifier>(
+        validate: &Validate,
+        shown: &'t mut Shown,
+        state: &mut State<V>,
+        now: Now,
+    ) -> Result<Self, Halt> {
+        let text = shown.text.expose();
         let verdict = remember(validate, text, state, now);
-        Self { text, verdict, unverified: None, refuted: Vec::new() }
+        if is_encrypted(validate, text) {
+            let known = verdict.as_ref().and_then(|verdict| verdict.decrypted.clone());
+            let known = known.or_else(|| shown.decrypted.take());
+            shown.decrypted = Some(known.map_or_else(|| decrypt(validate, text, state, now), Ok)?);
+        }
+        let decrypted = shown.decrypted.as_ref();
+        Ok(Self { text, decrypted, verdict, unverified: None, refuted: Vec::new() })
+    }
+
+    /// The token that an issuer may have signed.
+    fn signed(&self) -> &'t str {
+        self.decrypted.map_or(self.text, |decrypted| decrypted.text.expose())
     }
 
     fn claims(&mut self) -> Result<&Claims, Rejection> {
         if let Some(verdict) = &self.verdict {
             return Ok(verdict.token.claims());
         }
-        let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(self.text), Ok)?;
+        let signed = self.signed();
+        let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(signed), Ok)?;
         Ok(self.unverified.insert(parsed).claims())
     }
 
@@ -157,7 +178,8 @@ impl<'t> Presented<'t> {
 
     /// The token, with nothing proved.
     fn take(&mut self) -> Result<UnverifiedToken<'t>, Miss> {
-        let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(self.text), Ok);
+        let signed = self.signed();
+        let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(signed), Ok);
         parsed.map_err(|rejection| Stage::Issuer.refuse(rejection))
     }
 
@@ -212,7 +234,8 @@ impl<'t> Presented<'t> {
         let verified = Rc::new(verified);
         if let Some(generation) = keys.generation(definition, now) {
             let issuer = definition.fingerprint;
-            let verdict = Verdict { token: Rc::clone(&verified), issuer, generation };
+            let decrypted = self.decrypted.map(Rc::clone);
+            let verdict = Verdict { token: Rc::clone(&verified), issuer, generation, decrypted };
             state.verdicts.insert(self.text, verdict.clone());
             self.verdict = Some(verdict);
         }
@@ -294,6 +317,10 @@ fn remember<V: Verifier>(
     let verdict = state.verdicts.get(token)?.clone();
     let mut trusted = validate.any_of.iter().flat_map(|alternative| alternative.issuer.definitions());
     let definition = trusted.find(|definition| definition.fingerprint == verdict.issuer)?;
+    // What an operation without decryption keys refuses is not accepted because another one has opened it.
+    if !verdict.decrypted.as_ref().is_none_or(|decrypted| opens(validate, decrypted.key, state, now)) {
+        return None;
+    }
     let is_current = state.keys.generation(definition, now) == Some(verdict.generation);
     if is_current && verdict.token.claims().check_time(&validate.time, now.wall).is_ok() {
         return Some(verdict);

@@ -1,6 +1,7 @@
 //! The caller's token: found in its place, and taken out of it.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,6 +12,7 @@ use super::{Edits, RequestHead};
 use crate::config::{InboundToken, Scheme, TokenHandling, TokenPlace};
 use crate::header_name::HeaderName;
 use crate::jwt::{MAX_TOKEN_BYTES, Rejection};
+use crate::keys::Decrypted;
 use crate::refusal::Reason;
 use crate::secret::SecretString;
 
@@ -20,9 +22,16 @@ const MAX_REST_BYTES: usize = 16 * 1024;
 /// What a caller shows.
 pub(super) enum Credentials {
     None,
-    Token(SecretString),
+    Token(Shown),
     /// Not acceptable, whatever the operation says about tokens.
     Unacceptable(Reason),
+}
+
+/// A token as it came.
+pub(super) struct Shown {
+    pub(super) text: SecretString,
+    /// What was in it, where it is encrypted and was opened: a request that waits does that once.
+    pub(super) decrypted: Option<Rc<Decrypted>>,
 }
 
 /// A token as it stands in a request, and the change that takes it away.
@@ -44,7 +53,7 @@ pub(super) fn credentials(
     edits: &mut Edits,
 ) -> Credentials {
     match read(handling, head, edits) {
-        Ok(Some(token)) => Credentials::Token(token),
+        Ok(Some(text)) => Credentials::Token(Shown { text, decrypted: None }),
         Ok(None) => Credentials::None,
         Err(reason) => Credentials::Unacceptable(reason),
     }

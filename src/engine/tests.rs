@@ -15,6 +15,7 @@ use super::{Edit, Pending, RequestHead, Step, start, wake};
 use crate::calls::{Answer, Call, Outcome};
 use crate::config::Configuration;
 use crate::environment::Environment;
+use crate::jwt::testing::encrypted::TestRandom;
 use crate::jwt::testing::{TestKey, encode};
 use crate::jwt::{Algorithm, Software};
 use crate::state::{State, StreamId};
@@ -22,6 +23,7 @@ use crate::time::{Monotonic, Now, UnixTime};
 use crate::tokens::lease::Alone;
 
 mod configured_keys;
+mod encrypted;
 mod entra;
 mod guards;
 mod matching;
@@ -68,7 +70,7 @@ impl World {
     fn with(configuration: &str, key: TestKey) -> Self {
         let configuration =
             Rc::new(Configuration::parse(configuration.as_bytes(), &Environment::default()).unwrap());
-        let mut state = State::new(Software, 1);
+        let mut state = State::new(Software, 1).with_random(Box::new(TestRandom));
         state.install(&configuration, Now::default());
         let discovery = json!({"issuer": ISSUER, "jwks_uri": "https://idp.example/jwks"});
         let jwks = json!({"keys": [key.jwk("k1")]});
@@ -89,7 +91,7 @@ impl World {
     fn begin_anew(&mut self, configuration: &str) {
         self.configuration =
             Rc::new(Configuration::parse(configuration.as_bytes(), &Environment::default()).unwrap());
-        self.state = State::new(Software, 1);
+        self.state = State::new(Software, 1).with_random(Box::new(TestRandom));
         self.state.install(&self.configuration, self.now);
     }
 

@@ -52,6 +52,10 @@ pub enum Rejection {
     /// The signature is not the key's.
     #[error("the signature is wrong")]
     SignatureInvalid,
+    /// The token is encrypted, and none of our keys opens it. Which part of it is wrong is told to nobody: each answer
+    /// would be a step towards its content.
+    #[error("the token cannot be decrypted")]
+    NotDecrypted,
 }
 
 impl Rejection {
@@ -75,6 +79,7 @@ impl Rejection {
             Self::LifetimeNotAllowed => "token_lifetime_not_allowed",
             Self::KeyNotFound => "key_not_found",
             Self::SignatureInvalid => "signature_invalid",
+            Self::NotDecrypted => "token_not_decrypted",
         }
     }
 }

@@ -47,12 +47,7 @@ impl SymmetricKey {
     /// # Errors
     /// [`BadSymmetricKey`]
     pub fn from_base64(text: &SecretString, algorithms: &[Algorithm]) -> Result<Self, BadSymmetricKey> {
-        let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-        let text = text.expose().trim_ascii();
-        let decode = |alphabet| GeneralPurpose::new(alphabet, padding).decode(text);
-        let bytes =
-            decode(&STANDARD).or_else(|_| decode(&URL_SAFE)).map_err(|_| BadSymmetricKey::NotBase64)?;
-        Self::from_bytes(bytes, algorithms)
+        Self::from_bytes(decode(text)?, algorithms)
     }
 
     /// Takes a key as it is.
@@ -90,6 +85,14 @@ impl SymmetricKey {
             _ => false,
         }
     }
+}
+
+/// The bytes of a key that is written in base64 or base64url, with or without padding.
+pub(super) fn decode(text: &SecretString) -> Result<Vec<u8>, BadSymmetricKey> {
+    let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let text = text.expose().trim_ascii();
+    let decode = |alphabet| GeneralPurpose::new(alphabet, padding).decode(text);
+    decode(&STANDARD).or_else(|_| decode(&URL_SAFE)).map_err(|_| BadSymmetricKey::NotBase64)
 }
 
 fn hash_length(algorithm: Algorithm) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! Keys made at run time, and tokens signed with them: good ones and every kind of bad one.
 
+pub(crate) mod encrypted;
+
 use std::rc::Rc;
 
 use base64::Engine;

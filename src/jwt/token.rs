@@ -84,7 +84,7 @@ impl Header {
 }
 
 /// `JWT` (RFC 7519, section 5.1) or `at+jwt` (RFC 9068, section 2.1), with or without `application/`.
-fn is_jwt_type(value: &str) -> bool {
+pub(super) fn is_jwt_type(value: &str) -> bool {
     let short = match value.split_once('/') {
         Some((kind, rest)) if kind.eq_ignore_ascii_case("application") => rest,
         _ => value,

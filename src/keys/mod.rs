@@ -3,6 +3,7 @@
 //! Keys stay inside one VM. They never go through shared data: it has no owner, and whoever may write there
 //! would decide what we accept.
 
+mod decryption;
 mod definition;
 mod document;
 mod issuer;
@@ -19,6 +20,10 @@ use crate::fingerprint::Fingerprint;
 use crate::jwt::{Algorithm, Verifier};
 use crate::time::Now;
 
+pub use decryption::{
+    ConfiguredDecryptionKey, Decrypted, DecryptionKeyKind, DecryptionKeyNumber, DecryptionKeys,
+    find_decryption_key,
+};
 pub use definition::{Definition, Source};
 pub use issuer::{CONSUMERS, Entra, Issuer, KeySource, Tenants};
 pub use issuer_name::{ExpectedIssuer, ExpectedTenant, IssuerName, Version};

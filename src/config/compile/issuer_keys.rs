@@ -130,7 +130,7 @@ impl Compiler {
     }
 }
 
-const SAME_ID: &str = "another key has this id, so it does not tell which one is meant";
+pub(super) const SAME_ID: &str = "another key has this id, so it does not tell which one is meant";
 
 const fn why(fault: JwkFault) -> &'static str {
     match fault {

@@ -5,6 +5,7 @@
 mod attach;
 mod claims;
 mod client_credentials;
+mod decryption;
 mod entra;
 mod guards;
 mod headers;
@@ -60,6 +61,8 @@ struct Compiler {
     under_way: Vec<Path>,
     /// The keys that open each product.
     products: BTreeMap<String, Vec<Rc<Secret>>>,
+    /// Those of `defaults.validate`.
+    decryption_keys: Option<Rc<[keys::ConfiguredDecryptionKey]>>,
     environment: Environment,
     notices: Vec<LogLine>,
 }
@@ -113,7 +116,11 @@ impl Compiler {
             on_failure: raw.on_failure.unwrap_or_default(),
             position,
         };
-        self.check_validate(&root.member("defaults").member("validate"), &defaults.validate);
+        let path = root.member("defaults").member("validate");
+        self.check_validate(&path, &defaults.validate);
+        if let Some(keys) = &defaults.validate.decryption_keys {
+            self.decryption_keys = self.decryption_keys(&path.member("decryption_keys"), keys);
+        }
         let on_failure =
             self.on_failure(&root.member("on_failure"), &defaults.on_failure, &raw::OnFailure::default());
         let wait = self.wait(&root.member("wait"), raw.wait.as_deref());

@@ -98,6 +98,10 @@ impl Compiler {
             Some(text) => Some(silent.duration(path, Some(text), Duration::ZERO)?),
             None => None,
         };
+        let decryption_keys = match &own.decryption_keys {
+            Some(keys) => self.decryption_keys(&path.member("decryption_keys"), keys)?,
+            None => self.decryption_keys.clone().unwrap_or_default(),
+        };
         let common = silent.required(path, [defaults.additions(), own.additions()]);
         // What an entry of `any_of` lacks was told where it stands.
         let any_of = match self.alternatives(path, own, defaults)? {
@@ -119,6 +123,7 @@ impl Compiler {
                 max_lifetime,
             },
             handling: handling?,
+            decryption_keys,
             optional: own.optional.or(defaults.optional).unwrap_or(false),
         })
     }

@@ -5,6 +5,7 @@
 
 mod attach;
 mod claims;
+mod decryption;
 mod guards;
 mod headers;
 mod identities;
@@ -25,6 +26,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 pub(super) use attach::{Attach, Existing, OnError};
 pub(super) use claims::{ClaimMatch, RequiredClaim, Roles};
+pub(super) use decryption::DecryptionKey;
 pub(super) use guards::{RequiredHeader, Subscription, SubscriptionKey};
 pub(super) use headers::{ClaimEncoding, ClaimToFilterState, ClaimToHeader, Headers};
 pub(super) use identities::{

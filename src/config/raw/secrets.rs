@@ -52,7 +52,7 @@ pub(in crate::config) struct KeyVaultSecret {
 }
 
 /// A place where a secret is wanted: `{ref: <name of a secret>}`, or `{inline: <the value itself>}`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::config) enum SecretPosition {
     /// The name of an entry of `secrets`.
     Ref(SecretText),
@@ -61,7 +61,7 @@ pub(in crate::config) enum SecretPosition {
 }
 
 /// A string that is never printed: what stands where a secret is wanted may be one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::config) struct SecretText(pub SecretString);
 
 impl<'de> Deserialize<'de> for SecretText {

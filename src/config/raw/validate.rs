@@ -5,7 +5,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
-use super::{ClaimToFilterState, ClaimToHeader, InboundToken, RequiredClaim, Roles, TokenPlace, Words};
+use super::{
+    ClaimToFilterState, ClaimToHeader, DecryptionKey, InboundToken, RequiredClaim, Roles, TokenPlace, Words,
+};
 
 /// How inbound tokens are checked: by one issuer (`issuer` and the fields behind it), or by one of several
 /// (`any_of`).
@@ -47,6 +49,10 @@ pub(in crate::config) struct Validate {
     /// Where the token stands; no other place is looked at, and where a bearer token stands in `Authorization` beside
     /// it, the request is refused. Default `{header: Authorization, scheme: Bearer}`.
     pub token: Option<TokenPlace>,
+    /// Keys that the token may be encrypted to (JWE): what is encrypted is a token that an issuer has signed, and has to
+    /// meet all that is asked for. A token that is not encrypted is accepted as well. Without this field, an encrypted
+    /// token is refused.
+    pub decryption_keys: Option<Vec<DecryptionKey>>,
     /// What becomes of the token. Default `forward`, as in API Management; from a WebSocket subprotocol, `remove`.
     pub inbound_token: Option<InboundToken>,
     /// Claims that the backend reads in headers.

@@ -62,7 +62,11 @@ pub(crate) fn validate_jwt(walk: &mut Walk<'_>, element: &Element) {
         walk.note(keys, false, "the keys of the discovery document alone are trusted");
     }
     if let Some(keys) = element.child("decryption-keys") {
-        walk.note(keys, true, "name the key in `issuers.<name>.decryption_keys`");
+        walk.note(
+            keys,
+            true,
+            "name the key in `secrets`, and in `decryption_keys` of the operation's `validate`",
+        );
     }
     let mut definition = vec![("discovery".to_owned(), Yaml::text(&*url))];
     let issuers = values(walk, element, "issuers", "issuer").unwrap_or_default();

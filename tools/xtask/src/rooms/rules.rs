@@ -83,6 +83,7 @@ pub(super) const RULES: &[Rule] = &[
             "aes_keywrap",
             "aws_lc_rs",
             "blake2b_simd",
+            "cbc",
             "chacha20",
             "crypto_bigint",
             "der",
