@@ -21,17 +21,24 @@ export VECTORS_DIR ?= $(CURDIR)/../shared/vectors
 
 ##@ To see it work
 
-.PHONY: demo up down
-demo: build ## Build the filter, start Envoy and the emulator, send the requests of scenario 1
-	$(setup)/with-envoy.sh newest $(stack) demo
+# The example that is shown: a folder below examples/. NAME means the same.
+EXAMPLE ?= $(or $(NAME),protected-and-unprotected)
 
-up: build ## Start the same stack and leave it running, for curl
-	$(setup)/with-envoy.sh newest $(stack) up
+.PHONY: demo example up down
+demo example: build ## Build the filter, start Envoy and the emulator, send the requests of an example (EXAMPLE=… or NAME=…)
+	$(setup)/with-envoy.sh newest $(stack) demo $(EXAMPLE)
+
+up: build ## Start the same and leave it running, for curl
+	$(setup)/with-envoy.sh newest $(stack) up $(EXAMPLE)
 
 down: rust ## Stop what `make up` started
 	$(stack) down
 
 ##@ To work on it
+
+.PHONY: render
+render: rust ## Put the examples' Envoy configurations together, from examples/*/envoy.yaml.j2 and examples/parts.yaml.j2
+	$(stack) render
 
 .PHONY: build test-module test test-unit test-wasm test-envoy test-envoy-oldest
 build: rust ## Build the modules that Envoy loads, and audit them: target/gatepass.wasm, target/gatepass-response-headers.wasm

@@ -13,6 +13,7 @@
 //! | `PUT /token-lifetime` | `{"seconds": 86400}`: the lifetime of IMDS's tokens |
 //! | `PUT /client-token-lifetime` | the same for the token endpoints' tokens |
 //! | `POST /identity-header/rotate` | another `IDENTITY_HEADER`; `GET /directory` shows it |
+//! | `GET /files/{name}`, `PUT` | a file of the state directory's folder `files`: a credential of the caller's |
 //! | `PUT /vault/secrets/{name}` | a [`VaultSecret`], or a newer version of it; answers the version's id |
 //! | `DELETE /vault/secrets/{name}` | removes it |
 //! | `PUT /vault/readers/{client_id}`, `DELETE` | who may read the vault |
@@ -50,6 +51,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/token-lifetime", put(set_token_lifetime))
         .route("/client-token-lifetime", put(set_client_token_lifetime))
         .route("/identity-header/rotate", post(rotate_identity_header))
+        .route("/files/{name}", get(file).put(put_file))
         .route("/vault/secrets/{name}", put(set_secret).delete(delete_secret))
         .route("/vault/readers/{client_id}", put(allow_vault).delete(forbid_vault))
         .route("/refusals", post(refuse_next).delete(clear_refusals))
@@ -185,6 +187,21 @@ async fn set_client_token_lifetime(
 async fn rotate_identity_header(State(shared): Control) -> StatusCode {
     shared.rotate_identity_header();
     StatusCode::NO_CONTENT
+}
+
+type FileAnswer<T> = Result<T, (StatusCode, String)>;
+
+async fn file(State(shared): Control, Path(name): Path<String>) -> FileAnswer<String> {
+    shared.files.get(&name).map_err(|error| (StatusCode::NOT_FOUND, error.to_string()))
+}
+
+async fn put_file(
+    State(shared): Control,
+    Path(name): Path<String>,
+    content: String,
+) -> FileAnswer<StatusCode> {
+    let problem = |error: std::io::Error| (StatusCode::BAD_REQUEST, error.to_string());
+    shared.files.put(&name, &content).map(|()| StatusCode::NO_CONTENT).map_err(problem)
 }
 
 async fn set_secret(

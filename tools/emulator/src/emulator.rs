@@ -46,7 +46,10 @@ impl Emulator {
         let threads = Threads(Some(runtime));
         let ended = |error: JoinError| StartError::Threads(error.into());
         let arc_tokens = options.arc_tokens.clone();
-        let shared = handle.spawn_blocking(|| Shared::new(arc_tokens)).await.map_err(ended)??;
+        let files = options.state_dir.join("files");
+        let folder = files.clone();
+        let shared = handle.spawn_blocking(|| Shared::new(arc_tokens, folder)).await.map_err(ended)??;
+        shared.write_files().map_err(|source| StartError::Write { path: files, source })?;
         let shared = Arc::new(shared);
         let ca = options.state_dir.join("ca.pem");
         let addresses =

@@ -20,6 +20,7 @@
 //! | `managed_identity` | which identity, which API, which token |
 //! | `imds`, `app_service`, `arc`, `service_fabric`, `cloud_shell` | the managed-identity endpoints |
 //! | `entra`, `customers`, `cluster`, `partner`, `backend` | one player each: routes, no sockets |
+//! | `files` | credentials as files, for Envoy to serve |
 //! | `challenge_files`, `token_cache` | what the managed-identity endpoints keep |
 //! | `key_vault`, `vault`, `workflow`, `workflow_policy`, `bearer` | APIs of Microsoft's that check tokens |
 //! | `challenge` | what the backend refuses tokens with |
@@ -50,6 +51,7 @@ mod entra_client;
 mod entra_error;
 mod entra_token;
 mod faults;
+mod files;
 mod imds;
 mod json;
 mod key_vault;

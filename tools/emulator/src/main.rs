@@ -33,7 +33,7 @@ struct Arguments {
     /// Where the control interface listens (HTTP); a loopback address
     #[arg(long, value_name = "ADDRESS", default_value_t = Options::default().control)]
     control: SocketAddr,
-    /// Where ca.pem is written, the certificate to trust
+    /// Where ca.pem is written, the certificate to trust, and the folder `files` with the caller's credentials
     #[arg(long, value_name = "DIRECTORY", default_value_os_t = Options::default().state_dir)]
     state_dir: PathBuf,
 }

@@ -1,6 +1,7 @@
 //! What the listeners and the knobs share: the log, the faults, keys, secrets.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{
         PoisonError, RwLock, RwLockReadGuard,
@@ -13,13 +14,14 @@ use axum::http::HeaderValue;
 use serde_json::Value;
 
 use crate::{
-    Rotation, TokenSpec, WorkflowPolicy,
+    Algorithm, Rotation, TokenSpec, WorkflowPolicy,
     assertion::UsedAssertions,
     challenge::Challenges,
     challenge_files::ChallengeFiles,
     clock,
     directory::{APPLICATIONS, CALLER},
     faults::FaultBook,
+    files::Files,
     keys::KeyError,
     log::RequestLog,
     mint::{Subject, mint},
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) identity_tokens: TokenCache,
     /// The challenges of Azure Arc's agent.
     pub(crate) arc: ChallengeFiles,
+    /// Credentials as files.
+    pub(crate) files: Files,
     /// The secrets of the vault.
     pub(crate) vault: Vault,
     /// What the backend refuses.
@@ -55,13 +59,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Makes keys and secrets; Arc's files will be in `arc_tokens`.
-    pub(crate) fn new(arc_tokens: PathBuf) -> Result<Self, KeyError> {
+    /// Makes keys and secrets; Arc's files will be in `arc_tokens`, the others in `files`.
+    pub(crate) fn new(arc_tokens: PathBuf, files: PathBuf) -> Result<Self, KeyError> {
         Ok(Self {
             log: RequestLog::new(),
             faults: FaultBook::default(),
             identity_tokens: TokenCache::default(),
             arc: ChallengeFiles::new(arc_tokens),
+            files: Files::new(files),
             vault: Vault::new(),
             challenges: Challenges::default(),
             workflow_policy: RwLock::default(),
@@ -132,6 +137,19 @@ impl Shared {
     /// The secret of an application.
     pub(crate) fn client_secret(&self, client_id: &str) -> Option<&str> {
         self.secrets.iter().find(|(id, _)| *id == client_id).map(|(_, secret)| secret.as_str())
+    }
+
+    /// Writes the credentials of the caller as files; the service account's token is good for a day.
+    pub(crate) fn write_files(&self) -> io::Result<()> {
+        let caller = CALLER.client_id;
+        self.files.put("client-secret", self.client_secret(caller).unwrap_or_default())?;
+        self.files.put("rotating-secret", "a-secret-that-was-never-given-out")?;
+        let service_account = self.issue(&TokenSpec::service_account().lifetime(86_400));
+        self.files.put("service-account-token", &service_account)?;
+        let keys = self.keys();
+        let key = keys.fixed.caller.private_pem(Algorithm::Rs256).unwrap_or_default();
+        self.files.put("client-key.pem", &key)?;
+        self.files.put("client-certificate.pem", &keys.fixed.caller.rsa.certificate_pem())
     }
 
     /// Gives Entra and the partner new keys.

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
     net::{SocketAddr, TcpStream},
@@ -29,6 +30,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) drain_seconds: u32,
     pub(crate) log: PathBuf,
     pub(crate) admin_address: PathBuf,
+    /// Variables that the filter may read.
+    pub(crate) environment: BTreeMap<String, String>,
 }
 
 /// A running Envoy; it ends with the value.
@@ -58,6 +61,7 @@ impl Envoy {
             .arg("--admin-address-path")
             .arg(&launch.admin_address)
             .arg("--disable-hot-restart")
+            .envs(&launch.environment)
             .current_dir(launch.folder)
             .stdin(Stdio::null())
             .stdout(log)
@@ -71,10 +75,10 @@ impl Envoy {
         Ok(Self { child, guard, log: launch.log.clone(), admin_address })
     }
 
-    /// Waits until Envoy takes requests on its gateway; says where its administration listens.
+    /// Waits until Envoy takes requests on its listeners; says where its administration listens.
     pub(crate) async fn ready(
         &mut self,
-        gateway: SocketAddr,
+        listeners: &BTreeMap<String, SocketAddr>,
         http: &reqwest::Client,
     ) -> Result<Admin, Error> {
         let started = Instant::now();
@@ -84,8 +88,9 @@ impl Envoy {
             }
             if let Some(address) = self.admin_address() {
                 let admin = Admin::new(address, http.clone());
-                let listens = || TcpStream::connect_timeout(&gateway, Duration::from_millis(200)).is_ok();
-                if admin.is_ready().await && listens() {
+                let wait = Duration::from_millis(200);
+                let listens = |address| TcpStream::connect_timeout(address, wait).is_ok();
+                if admin.is_ready().await && listeners.values().all(listens) {
                     return Ok(admin);
                 }
             }

@@ -13,6 +13,10 @@ use crate::Error;
 pub const GATEWAY: u16 = 10000;
 /// Envoy: its administration.
 pub const ADMIN: u16 = 9901;
+/// Envoy: the sidecar of an application that calls the gateway, in some examples.
+pub const SIDECAR: u16 = 10100;
+/// Envoy: what stands between the gateway and the backend, in some examples.
+pub const BEHIND: u16 = 10200;
 /// The emulator: its control interface.
 pub const CONTROL: u16 = 10001;
 /// The emulator: the protected API.
@@ -23,8 +27,10 @@ pub const IMDS: u16 = 10254;
 pub const LOGIN: u16 = 10443;
 
 /// Every fixed port, with what it is for.
-pub const ALL: [(u16, &str); 6] = [
+pub const ALL: [(u16, &str); 8] = [
     (GATEWAY, "Envoy's gateway"),
+    (SIDECAR, "Envoy's sidecar of an application"),
+    (BEHIND, "Envoy's listener before the backend"),
     (ADMIN, "Envoy's administration"),
     (CONTROL, "the emulator's control interface"),
     (BACKEND, "the emulator's protected API"),

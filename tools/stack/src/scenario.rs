@@ -1,205 +1,361 @@
-//! Scenario 1, "protected and unprotected", as a sequence of requests with what must come out.
+//! Goes through a scenario: sends its requests, looks at both ends, and says what is not as it must be.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use gatepass_emulator::{SigningKey, TokenSpec};
-use reqwest::Method;
+use gatepass_emulator::{
+    Endpoint, LoggedRequest, TokenSpec,
+    directory::{CALLER, GATEWAY, READER},
+};
+use reqwest::{Method, RequestBuilder};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tokio::{task::JoinSet, time::sleep};
 
-use crate::{Answer, Error, Stack};
+pub use crate::step::Scenario;
+use crate::{
+    Admin, Answer, Error, Listeners, Stack,
+    step::{Control, Expect, Seen, Send, Step},
+};
 
-/// What a step sends in `Authorization`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Credentials {
-    None,
-    /// Signed with a key that the issuer never published.
-    Forged,
-    /// A good token of an application of the tenant.
-    Caller,
-}
-
-/// One request, or many of one kind.
+/// What a scenario is played against.
 #[derive(Clone, Debug)]
-struct Step {
-    label: &'static str,
-    method: Method,
-    path: &'static str,
-    credentials: Credentials,
-    count: Count,
-    expected: u16,
-    role: &'static str,
+pub struct Target {
+    /// Envoy's listeners by name.
+    pub listeners: Listeners,
+    /// The URL of the emulator's control interface, without a slash at the end.
+    pub control: String,
+    /// Where the filter's counters are; without it reasons are not looked at.
+    pub admin: Option<Admin>,
+    /// The client.
+    pub http: reqwest::Client,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Count {
-    Once,
-    InTurn(usize),
-    AtOnce(usize),
-}
-
-impl Count {
-    fn number(self) -> usize {
-        match self {
-            Self::Once => 1,
-            Self::InTurn(number) | Self::AtOnce(number) => number,
+impl From<&Stack> for Target {
+    fn from(stack: &Stack) -> Self {
+        Self {
+            listeners: stack.listeners().clone(),
+            control: format!("http://{}", stack.emulator().control()),
+            admin: Some(stack.admin().clone()),
+            http: stack.client().clone(),
         }
     }
 }
 
 /// What came out of one step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Row {
-    /// What was sent.
-    pub request: String,
-    /// The status that must come out.
+    /// What was sent or done.
+    pub step: String,
+    /// The status that must come out, and the reason.
     pub expected: String,
     /// The status that came out.
     pub got: String,
-    /// When the token that the backend saw was issued; empty if it saw none.
-    pub issued_at: String,
-    /// The application role that the operation asks for.
-    pub role: String,
-    /// How many token requests the identity endpoint has seen so far.
+    /// Whose token the backend saw, and when it was issued; empty if none.
+    pub seen: String,
+    /// How many token requests the identity endpoints have seen so far.
     pub token_requests: usize,
     /// What is not as it must be; empty if all is.
     pub faults: Vec<String>,
 }
 
 /// What the whole showed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
     /// How many rows there were.
     pub rows: usize,
     /// How many of them were not as they must be.
     pub faulty: usize,
-    /// Every `IssuedAt` that the backend saw behind `/unprotected`.
-    pub issued_at: BTreeSet<String>,
     /// The token requests at the end.
     pub token_requests: usize,
 }
 
-impl Outcome {
-    /// Whether everything came out as it must.
-    pub fn is_good(&self) -> bool {
-        self.faulty == 0 && self.token_requests == 1 && self.issued_at.len() == 1
+impl Scenario {
+    /// Reads a `scenario.yaml`.
+    pub fn read(file: &Path) -> Result<Self, Error> {
+        let problem = |problem: String| Error::Configuration { file: file.to_owned(), problem };
+        let text = fs::read_to_string(file).map_err(|error| problem(error.to_string()))?;
+        serde_yaml_ng::from_str(&text).map_err(|error| problem(error.to_string()))
     }
-}
 
-/// Sends every request of the scenario and reports each row as it comes.
-pub async fn run(stack: &Stack, mut report: impl FnMut(&Row)) -> Result<Outcome, Error> {
-    let mut outcome = Outcome::default();
-    for step in steps() {
-        let answers = step.send(stack).await?;
-        let row = step.judge(&answers, stack.emulator().token_requests(), &mut outcome);
-        report(&row);
-        outcome.rows = outcome.rows.saturating_add(1);
-        outcome.faulty = outcome.faulty.saturating_add(usize::from(!row.faults.is_empty()));
-        outcome.token_requests = row.token_requests;
+    /// How wide its widest row begins: characters of [`Row::step`].
+    pub fn width(&self) -> usize {
+        let titles = self.steps.iter().map(|step| match step {
+            Step::Send(step) => title(step),
+            Step::Control(control) => aside(control),
+        });
+        titles.map(|title| title.chars().count()).max().unwrap_or_default()
     }
-    Ok(outcome)
-}
 
-fn steps() -> Vec<Step> {
-    const READ: &str = "Sample.Read";
-    const WRITE: &str = "Sample.Write";
-    const DELETE: &str = "Sample.Delete";
-    let unprotected = |label, method, count, expected, role| Step {
-        label,
-        method,
-        path: "/unprotected",
-        credentials: Credentials::None,
-        count,
-        expected,
-        role,
-    };
-    let protected = |label, path, credentials, expected, role| Step {
-        label,
-        method: Method::GET,
-        path,
-        credentials,
-        count: Count::Once,
-        expected,
-        role,
-    };
-    vec![
-        unprotected("", Method::GET, Count::Once, 200, READ),
-        unprotected("", Method::POST, Count::Once, 200, WRITE),
-        unprotected("", Method::DELETE, Count::Once, 401, DELETE),
-        protected("without a token", "/protected", Credentials::None, 401, READ),
-        protected("with a forged token", "/protected", Credentials::Forged, 401, READ),
-        protected("with a caller's token", "/protected", Credentials::Caller, 200, READ),
-        protected("which is no operation", "/unknown", Credentials::None, 404, ""),
-        unprotected("again", Method::GET, Count::Once, 200, READ),
-        unprotected("again", Method::POST, Count::Once, 200, WRITE),
-        unprotected("", Method::DELETE, Count::InTurn(200), 401, DELETE),
-        unprotected("at once", Method::GET, Count::AtOnce(50), 200, READ),
-    ]
-}
-
-impl Step {
-    async fn send(&self, stack: &Stack) -> Result<Vec<Answer>, Error> {
-        let spec = TokenSpec::entra_v2();
-        let token = match self.credentials {
-            Credentials::None => None,
-            Credentials::Forged => Some(spec.signed_by(SigningKey::Foreign)),
-            // Of another time than the gateway's, so that the two can be told apart.
-            Credentials::Caller => Some(spec.not_before(-1800)),
+    /// Goes through all of it and reports each row as it comes.
+    pub async fn run(&self, target: &Target, mut report: impl FnMut(&Row)) -> Result<Outcome, Error> {
+        for control in &self.prepare {
+            target.control(control).await?;
         }
-        .map(|spec| stack.emulator().issue(&spec));
-        match self.count {
-            Count::AtOnce(number) => {
-                stack.at_once(number, &self.method, self.path).await.into_iter().collect()
-            }
-            Count::Once | Count::InTurn(_) => {
-                let mut answers = Vec::new();
-                for _ in 0..self.count.number() {
-                    let answer = stack.send(self.method.clone(), self.path, token.as_deref()).await?;
-                    answers.push(answer);
+        let mut outcome = Outcome::default();
+        for step in &self.steps {
+            let row = match step {
+                Step::Send(step) => target.send(step).await?,
+                Step::Control(control) => {
+                    target.control(control).await?;
+                    let token_requests = outcome.token_requests;
+                    Row { step: aside(control), token_requests, ..Row::default() }
                 }
-                Ok(answers)
-            }
+            };
+            report(&row);
+            outcome.rows = outcome.rows.saturating_add(1);
+            outcome.faulty = outcome.faulty.saturating_add(usize::from(!row.faults.is_empty()));
+            outcome.token_requests = row.token_requests;
         }
-    }
-
-    fn judge(&self, answers: &[Answer], token_requests: usize, outcome: &mut Outcome) -> Row {
-        let number = self.count.number();
-        let statuses: BTreeSet<u16> = answers.iter().map(|answer| answer.status).collect();
-        let issued: BTreeSet<String> = answers.iter().filter_map(Answer::issued_at).collect();
-        let mut faults = Vec::new();
-        if statuses.iter().ne([&self.expected]) || answers.len() != number {
-            faults.push(format!("{} expected", self.expected));
-        }
-        if token_requests != 1 {
-            faults.push(format!("{token_requests} token requests, not 1"));
-        }
-        if self.expected == 200 && issued.len() != 1 {
-            faults.push(format!("{} values of IssuedAt, not 1", issued.len()));
-        }
-        if self.path == "/unprotected" {
-            outcome.issued_at.extend(issued.iter().cloned());
-            if outcome.issued_at.len() > 1 {
-                faults.push("another token than before".to_owned());
-            }
-        }
-        Row {
-            request: self.request(),
-            expected: times(self.expected.to_string(), number),
-            got: times(join(statuses.iter().map(u16::to_string)), answers.len()),
-            issued_at: join(issued),
-            role: self.role.to_owned(),
-            token_requests,
-            faults,
-        }
-    }
-
-    fn request(&self) -> String {
-        let number = self.count.number();
-        let many = if number > 1 { format!("{number} x ") } else { String::new() };
-        format!("{many}{} {} {}", self.method, self.path, self.label).trim_end().to_owned()
+        Ok(outcome)
     }
 }
 
-fn times(status: String, number: usize) -> String {
-    if number > 1 { format!("{number} x {status}") } else { status }
+#[derive(Deserialize)]
+struct Log {
+    requests: Vec<LoggedRequest>,
+}
+
+impl Target {
+    async fn control(&self, control: &Control) -> Result<(), Error> {
+        let request = self.request_to_control(&control.emulator)?;
+        let request = match control {
+            Control { json: Some(json), .. } => request.json(json),
+            Control { token: Some(spec), .. } => request.body(self.token(spec).await?),
+            Control { content_of: Some(file), .. } => {
+                let url = format!("{}/files/{file}", self.control);
+                request.body(self.http.get(url).send().await?.error_for_status()?.text().await?)
+            }
+            _ => request,
+        };
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    fn request_to_control(&self, request: &str) -> Result<RequestBuilder, Error> {
+        let (method, path) = method_and_path(request)?;
+        Ok(self.http.request(method, format!("{}{path}", self.control)))
+    }
+
+    async fn token(&self, spec: &TokenSpec) -> Result<String, Error> {
+        let answer = self.http.post(format!("{}/tokens", self.control)).json(spec).send().await?;
+        Ok(answer.error_for_status()?.text().await?)
+    }
+
+    async fn log(&self) -> Result<Vec<LoggedRequest>, Error> {
+        let answer = self.http.get(format!("{}/requests", self.control)).send().await?;
+        Ok(answer.error_for_status()?.json::<Log>().await?.requests)
+    }
+
+    async fn refused(&self, reason: Option<&str>) -> Result<u64, Error> {
+        match (&self.admin, reason) {
+            (Some(admin), Some(reason)) => {
+                admin.stat(&format!("wasmcustom.gatepass.requests.refused.{reason}")).await
+            }
+            _ => Ok(0),
+        }
+    }
+
+    async fn send(&self, step: &Send) -> Result<Row, Error> {
+        let started = Instant::now();
+        let reason = step.expect.reason.as_deref();
+        loop {
+            let before = self.log().await?.len();
+            let refused = self.refused(reason).await?;
+            let answers = self.answers(step).await?;
+            let log = self.log().await?;
+            let mut row = judge(step, &answers, &log, log.get(before..).unwrap_or_default());
+            if let Some(limit) = step.within_seconds
+                && !row.faults.is_empty()
+                && started.elapsed() < Duration::from_secs(limit)
+            {
+                sleep(Duration::from_millis(500)).await;
+                continue;
+            }
+            if let (Some(reason), Some(_)) = (reason, &self.admin) {
+                let wanted = refused.saturating_add(u64::try_from(step.number()).unwrap_or(u64::MAX));
+                if !self.reaches(reason, wanted).await? {
+                    row.faults.push(format!("not refused as {reason}"));
+                }
+            }
+            return Ok(row);
+        }
+    }
+
+    /// Whether a reason's counter, which is written now and then, becomes that large.
+    async fn reaches(&self, reason: &str, wanted: u64) -> Result<bool, Error> {
+        let started = Instant::now();
+        while self.refused(Some(reason)).await? < wanted {
+            if started.elapsed() > Duration::from_secs(5) {
+                return Ok(false);
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        Ok(true)
+    }
+
+    async fn answers(&self, step: &Send) -> Result<Vec<Answer>, Error> {
+        let token = match &step.token {
+            Some(spec) => Some(self.token(spec).await?),
+            None => None,
+        };
+        let (method, path) = method_and_path(&step.request)?;
+        let listener = self.listeners.get(&step.listener);
+        let listener = listener.ok_or_else(|| Error::Timeout(format!("the listener {}", step.listener)))?;
+        let request = || {
+            let mut request = self.http.request(method.clone(), format!("http://{listener}{path}"));
+            for (name, value) in &step.headers {
+                request = request.header(name, value);
+            }
+            match &token {
+                Some(token) => request.bearer_auth(token),
+                None => request,
+            }
+        };
+        if step.at_once.is_none() {
+            let mut answers = Vec::new();
+            for _ in 0..step.number() {
+                answers.push(Answer::read(request().send().await?).await?);
+            }
+            return Ok(answers);
+        }
+        let mut running = JoinSet::new();
+        for _ in 0..step.number() {
+            let request = request();
+            running.spawn(async move { Answer::read(request.send().await?).await });
+        }
+        running.join_all().await.into_iter().collect()
+    }
+}
+
+fn method_and_path(request: &str) -> Result<(Method, &str), Error> {
+    let parsed = request.split_once(' ').and_then(|(method, path)| Some((method.parse().ok()?, path)));
+    parsed.ok_or_else(|| Error::Timeout(format!("a method and a path in {request:?}")))
+}
+
+fn judge(step: &Send, answers: &[Answer], log: &[LoggedRequest], new: &[LoggedRequest]) -> Row {
+    let expect = &step.expect;
+    let statuses: BTreeSet<u16> = answers.iter().map(|answer| answer.status).collect();
+    let seen: Vec<_> = new.iter().filter(|request| is_backend(request.endpoint)).collect();
+    let token_requests = log.iter().filter(|request| gives_tokens(request.endpoint)).count();
+    let mut faults = Vec::new();
+    if statuses.iter().ne([&expect.status]) || answers.len() != step.number() {
+        faults.push(format!("{} expected", expect.status));
+    }
+    if let Some(number) = expect.token_requests
+        && number != token_requests
+    {
+        faults.push(format!("{token_requests} token requests, not {number}"));
+    }
+    let reached = expect.backend.as_ref().map_or(0, |_| step.number());
+    if seen.len() != reached {
+        faults.push(format!("{} requests reached the backend, not {reached}", seen.len()));
+    }
+    if let Some(expected) = &expect.backend {
+        faults.extend(seen.iter().flat_map(|request| differences(expected, request)));
+    }
+    faults.extend(assertion_differences(expect, log));
+    faults.dedup();
+    Row {
+        step: title(step),
+        expected: match &expect.reason {
+            Some(reason) => format!("{} {reason}", times(&expect.status.to_string(), step.number())),
+            None => times(&expect.status.to_string(), step.number()),
+        },
+        got: times(&join(statuses.iter().map(u16::to_string)), answers.len()),
+        seen: seen.last().map(|request| whose(request)).unwrap_or_default(),
+        token_requests,
+        faults,
+    }
+}
+
+fn is_backend(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Backend | Endpoint::Workflow)
+}
+
+fn gives_tokens(endpoint: Endpoint) -> bool {
+    matches!(
+        endpoint,
+        Endpoint::Imds | Endpoint::AppService | Endpoint::Arc | Endpoint::Token | Endpoint::PartnerToken
+    )
+}
+
+fn differences(expected: &Seen, request: &LoggedRequest) -> Vec<String> {
+    let mut faults = claim_differences(&expected.claims, request.claims.as_ref());
+    if expected.path.as_ref().is_some_and(|path| *path != request.path) {
+        faults.push(format!("the backend saw the path {}", request.path));
+    }
+    for (name, there) in &expected.headers {
+        if request.header(name).is_some() != *there {
+            faults.push(format!(
+                "{name} {}",
+                if *there { "did not reach the backend" } else { "reached the backend" }
+            ));
+        }
+    }
+    faults
+}
+
+fn assertion_differences(expect: &Expect, log: &[LoggedRequest]) -> Vec<String> {
+    if expect.assertion.is_empty() {
+        return Vec::new();
+    }
+    let last = log.iter().rev().find_map(|request| request.assertion.as_ref());
+    let members = last.map(|last| last.header.iter().chain(&last.claims));
+    let members: Option<Map<String, Value>> =
+        members.map(|members| members.map(|(name, value)| (name.clone(), value.clone())).collect());
+    claim_differences(&expect.assertion, members.as_ref())
+}
+
+fn claim_differences(expected: &Map<String, Value>, found: Option<&Map<String, Value>>) -> Vec<String> {
+    let value = |name: &String| found.and_then(|found| found.get(name)).unwrap_or(&Value::Null);
+    let wrong = expected.iter().filter(|(name, expected)| value(name) != *expected);
+    wrong.map(|(name, expected)| format!("{name} is {}, not {expected}", value(name))).collect()
+}
+
+/// Whose token it was, how the client proved itself, and when it was issued.
+fn whose(request: &LoggedRequest) -> String {
+    let Some(claims) = &request.claims else { return "no token".to_owned() };
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let client = text("azp").or_else(|| text("appid")).unwrap_or("?");
+    let names = [(GATEWAY.client_id, "gateway"), (READER.client_id, "reader"), (CALLER.client_id, "caller")];
+    let name = names.iter().find(|(id, _)| *id == client).map_or(client, |(_, name)| name);
+    let proof = text("azpacr").or_else(|| text("appidacr")).unwrap_or("?");
+    let issued = claims.get("iat").and_then(Value::as_u64).unwrap_or_default() % 86_400;
+    let clock = format!("{:02}:{:02}:{:02}", issued / 3600, issued % 3600 / 60, issued % 60);
+    format!("{name}, azpacr {proof}, {clock}")
+}
+
+fn title(step: &Send) -> String {
+    let number = step.number();
+    let many = match (step.at_once, number) {
+        (Some(_), _) => format!("{number} at once: "),
+        (None, 1) => String::new(),
+        (None, _) => format!("{number} x "),
+    };
+    let listener = if step.listener == "gateway" { String::new() } else { format!(" to {}", step.listener) };
+    let note = if step.note.is_empty() { String::new() } else { format!(", {}", step.note) };
+    format!("{many}{}{listener}{note}", shortened(&step.request))
+}
+
+fn aside(control: &Control) -> String {
+    format!("({})", control.note)
+}
+
+/// A long path by its end.
+fn shortened(request: &str) -> String {
+    match (request.split_once(' '), request.rsplitn(3, '/').collect::<Vec<_>>().as_slice()) {
+        (Some((method, path)), [last, before, _]) if path.len() > 40 => format!("{method} …/{before}/{last}"),
+        _ => request.to_owned(),
+    }
+}
+
+fn times(status: &str, number: usize) -> String {
+    if number > 1 { format!("{number} x {status}") } else { status.to_owned() }
 }
 
 fn join(values: impl IntoIterator<Item = String>) -> String {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    Admin, Answer, Build, Checkout, Delivery, Error, Validation,
+    Admin, Answer, Build, Checkout, Delivery, Error, Example, Scenario, Validation,
     delivery::Delivered,
     envoy::{self, Envoy, Launch},
     ports::{self, Reservation},
@@ -26,6 +26,7 @@ type Prepare = Box<dyn FnOnce(&Emulator) + Send>;
 
 /// What a stack shall be; by default the reference configuration on free ports.
 pub struct Builder {
+    example: Option<String>,
     build: Build,
     concurrency: u32,
     delivery: Delivery,
@@ -48,6 +49,7 @@ impl fmt::Debug for Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
+            example: None,
             build: Build::Default,
             concurrency: 2,
             delivery: Delivery::Static,
@@ -61,6 +63,13 @@ impl Default for Builder {
 }
 
 impl Builder {
+    /// Starts from an example instead of the reference configuration.
+    #[must_use]
+    pub fn example(mut self, name: &str) -> Self {
+        self.example = Some(name.to_owned());
+        self
+    }
+
     /// Which build of the filter Envoy loads.
     #[must_use]
     pub fn build(mut self, build: Build) -> Self {
@@ -140,15 +149,28 @@ impl Builder {
             prepare(&emulator);
         }
 
-        let gateway = Reservation::new()?;
-        let ports = ports::Replacements::from([
-            (ports::GATEWAY, gateway.address().port()),
+        let (file, environment) = match &self.example {
+            None => (checkout.envoy_yaml(), BTreeMap::new()),
+            Some(name) => {
+                let example = Example::find(&checkout, name)?;
+                (example.envoy_yaml(), Scenario::read(&example.scenario_yaml())?.environment)
+            }
+        };
+        let mut tree = tree::read(&file)?;
+        let mut ports = ports::Replacements::from([
             (ports::ADMIN, 0),
             (ports::IMDS, emulator.imds().port()),
             (ports::LOGIN, emulator.login().port()),
             (ports::BACKEND, emulator.backend().port()),
         ]);
-        let mut tree = tree::read(&checkout.envoy_yaml())?;
+        let mut listeners = BTreeMap::new();
+        for (name, port) in tree::listeners(&tree) {
+            let reservation = Reservation::new()?;
+            ports.insert(port, reservation.address().port());
+            listeners.insert(name, reservation);
+        }
+        let addresses: Listeners =
+            listeners.iter().map(|(name, place)| (name.clone(), place.address())).collect();
         tree::replace_ports(&mut tree, &ports);
         tree::replace_files(&mut tree, "target/stack", folder.path());
         tree::replace_files(&mut tree, "target/gatepass.wasm", &module);
@@ -169,11 +191,12 @@ impl Builder {
             drain_seconds: self.drain_seconds,
             log: folder.path().join("envoy.log"),
             admin_address: folder.path().join("admin-address"),
+            environment,
         };
-        let mut stack = Stack::launch(&launch, gateway.address(), emulator).await?;
+        let mut stack = Stack::launch(&launch, addresses, emulator).await?;
         stack.delivery = self.delivery;
         stack.delivered = delivered;
-        stack.reservation = Some(gateway);
+        stack.reservations = listeners;
         stack.folder = Some(folder);
         Ok(stack)
     }
@@ -210,14 +233,17 @@ pub struct Stack {
     // In the order in which they end: Envoy before what it talks to.
     envoy: Envoy,
     emulator: Emulator,
-    gateway: SocketAddr,
+    listeners: Listeners,
     admin: Admin,
     http: reqwest::Client,
     delivery: Delivery,
     delivered: Option<Delivered>,
-    reservation: Option<Reservation>,
+    reservations: BTreeMap<String, Reservation>,
     folder: Option<TempDir>,
 }
+
+/// Envoy's listeners by name, and where they listen.
+pub type Listeners = BTreeMap<String, SocketAddr>;
 
 impl Stack {
     /// A stack of its own, for a test.
@@ -231,13 +257,15 @@ impl Stack {
         start_emulator(Options { state_dir: checkout.state(), ..Options::default() }).await
     }
 
-    /// Starts Envoy with `envoy/envoy.yaml` exactly as it is.
-    pub async fn reference(checkout: &Checkout, emulator: Emulator) -> Result<Self, Error> {
+    /// Starts Envoy with an example's configuration exactly as it is.
+    pub async fn fixed(checkout: &Checkout, example: &Example, emulator: Emulator) -> Result<Self, Error> {
         let binary = checkout.envoy()?;
         checkout.reference_module()?;
+        let listeners = tree::listeners(&tree::read(&example.envoy_yaml())?);
+        let listeners = listeners.into_iter().map(|(name, port)| (name, (Ipv4Addr::LOCALHOST, port).into()));
         let launch = Launch {
             binary: &binary,
-            configuration: &checkout.envoy_yaml(),
+            configuration: &example.envoy_yaml(),
             folder: checkout.root(),
             concurrency: 2,
             log_level: "info",
@@ -245,11 +273,12 @@ impl Stack {
             drain_seconds: 5,
             log: checkout.state().join("envoy.log"),
             admin_address: checkout.state().join("admin-address"),
+            environment: Scenario::read(&example.scenario_yaml())?.environment,
         };
-        Self::launch(&launch, (Ipv4Addr::LOCALHOST, ports::GATEWAY).into(), emulator).await
+        Self::launch(&launch, listeners.collect(), emulator).await
     }
 
-    async fn launch(launch: &Launch<'_>, gateway: SocketAddr, emulator: Emulator) -> Result<Self, Error> {
+    async fn launch(launch: &Launch<'_>, listeners: Listeners, emulator: Emulator) -> Result<Self, Error> {
         // Every request on a connection of its own, so that all workers have their share.
         let http = reqwest::Client::builder()
             .pool_max_idle_per_host(0)
@@ -257,28 +286,34 @@ impl Stack {
             .timeout(Duration::from_secs(60))
             .build()?;
         let mut envoy = Envoy::spawn(launch)?;
-        let admin = envoy.ready(gateway, &http).await?;
+        let admin = envoy.ready(&listeners, &http).await?;
         Ok(Self {
             envoy,
             emulator,
-            gateway,
+            listeners,
             admin,
             http,
             delivery: Delivery::Static,
             delivered: None,
-            reservation: None,
+            reservations: BTreeMap::new(),
             folder: None,
         })
     }
 
     /// Where the gateway listens.
     pub fn gateway(&self) -> SocketAddr {
-        self.gateway
+        let gateway = self.listeners.get("gateway").copied();
+        gateway.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, ports::GATEWAY).into())
+    }
+
+    /// Where the listeners listen.
+    pub fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// The gateway's address with a path, as a URL.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.gateway)
+        format!("http://{}{path}", self.gateway())
     }
 
     /// A client that makes a connection for every request.

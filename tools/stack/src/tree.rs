@@ -30,15 +30,24 @@ pub fn replace_ports(tree: &mut Value, ports: &Replacements) {
     });
 }
 
-/// Writes `to` in place of `from` where a file name is or begins with `from`.
+/// Writes `to` in place of `from` wherever a text names a file below it.
 pub fn replace_files(tree: &mut Value, from: &str, to: &Path) {
-    each_member(tree, &mut |name, value| {
-        if name == "filename"
-            && let Some(rest) = value.as_str().and_then(|file| file.strip_prefix(from))
+    each_member(tree, &mut |_, value| {
+        if let Value::String(text) = value
+            && text.contains(from)
         {
-            *value = json!(format!("{}{rest}", to.display()));
+            *text = text.replace(from, &to.display().to_string());
         }
     });
+}
+
+/// The listeners on TCP ports: name and port.
+pub fn listeners(tree: &Value) -> Vec<(String, u16)> {
+    let listeners = tree.pointer("/static_resources/listeners").and_then(Value::as_array);
+    let port =
+        |listener: &Value| listener.pointer("/address/socket_address/port_value")?.as_u64()?.try_into().ok();
+    let name = |listener: &Value| Some(listener.get("name")?.as_str()?.to_owned());
+    listeners.into_iter().flatten().filter_map(|listener| Some((name(listener)?, port(listener)?))).collect()
 }
 
 /// The HTTP filters of the first connection manager.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use gatepass_emulator::{Endpoint, Fault, SigningKey, TokenSpec};
-use gatepass_stack::{Stack, scenario};
+use gatepass_stack::{EXAMPLES, Stack, Target};
 use serde_json::json;
 
 use crate::support::*;
@@ -26,7 +26,7 @@ async fn the_log_holds_no_token_even_when_the_filter_says_all_it_can() {
         get(&stack, "/unprotected").await.status == 200
     })
     .await;
-    let _ = scenario::run(&stack, |_| ()).await.unwrap();
+    crate::examples::scenario(EXAMPLES[0]).run(&Target::from(&stack), |_| ()).await.unwrap();
 
     let spec = TokenSpec::entra_v2;
     let tokens = [

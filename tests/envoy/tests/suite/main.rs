@@ -11,6 +11,7 @@ mod cold_start;
 mod configuration;
 mod cors;
 mod entra;
+mod examples;
 mod guards;
 mod held_back;
 mod issuers;

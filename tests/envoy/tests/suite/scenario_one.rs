@@ -3,18 +3,9 @@
 use std::collections::BTreeSet;
 
 use gatepass_emulator::directory::GATEWAY;
-use gatepass_stack::{Answer, Stack, scenario, tree};
+use gatepass_stack::{Answer, Stack, tree};
 
 use crate::support::*;
-
-#[tokio::test]
-async fn the_requests_of_the_scenario_come_out_as_in_api_management() {
-    let mut stack = reference().await;
-    let mut rows = Vec::new();
-    let outcome = scenario::run(&stack, |row| rows.push(row.clone())).await.unwrap();
-    assert!(outcome.is_good(), "{rows:#?}");
-    assert_still_serves(&mut stack).await;
-}
 
 #[tokio::test]
 async fn the_backend_sees_the_gateways_token_with_its_roles() {

@@ -14,7 +14,7 @@ use std::{
 
 use gatepass_emulator::directory::{CALLER, CONTOSO_API};
 use gatepass_stack::{
-    Checkout, Error,
+    Checkout, Error, Example,
     ports::{self, ADMIN, CONTROL, GATEWAY},
 };
 use nix::{
@@ -29,15 +29,16 @@ const START: Duration = Duration::from_secs(90);
 const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 
-pub(crate) async fn up(terminal: &Terminal) -> Result<ExitCode, Error> {
+pub(crate) async fn up(terminal: &Terminal, example: &str) -> Result<ExitCode, Error> {
     let checkout = checkout()?;
     if let Some(pid) = running(&checkout)? {
         println!("Gatepass is already up (process {pid}).");
         explain();
         return Ok(ExitCode::SUCCESS);
     }
+    Example::find(&checkout, example)?;
     ports::all_free()?;
-    let child = spawn(&checkout)?;
+    let child = spawn(&checkout, example)?;
     terminal.step("Starting the emulator and Envoy", started(&checkout, child)).await?;
     explain();
     Ok(ExitCode::SUCCESS)
@@ -119,7 +120,7 @@ fn running(checkout: &Checkout) -> Result<Option<i32>, Error> {
     }
 }
 
-fn spawn(checkout: &Checkout) -> Result<Child, Error> {
+fn spawn(checkout: &Checkout, example: &str) -> Result<Child, Error> {
     let state = checkout.state();
     fs::create_dir_all(&state).map_err(problem("the state folder"))?;
     let _ = fs::remove_file(state.join(READY));
@@ -127,7 +128,7 @@ fn spawn(checkout: &Checkout) -> Result<Child, Error> {
     let other = log.try_clone().map_err(problem("the log"))?;
     let itself = std::env::current_exe().map_err(problem("this program's own path"))?;
     Command::new(itself)
-        .arg("serve")
+        .args(["serve", example])
         .current_dir(checkout.root())
         .stdin(Stdio::null())
         .stdout(log)
@@ -166,7 +167,7 @@ Envoy's administration    http://127.0.0.1:{ADMIN}
 The emulator's control    http://127.0.0.1:{CONTROL}
 Logs                      target/stack/envoy.log, target/stack/stack.log
 
-Try:
+Try (every example has requests of its own: examples/*/README.md; these are those of the first):
 
     # 200: the gateway attaches its own token, for {resource}
     curl -i http://127.0.0.1:{GATEWAY}/unprotected

@@ -3,13 +3,14 @@
 mod background;
 mod demo;
 mod interrupt;
+mod render;
 mod serve;
 mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use gatepass_stack::{Checkout, Error};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gatepass_stack::{Checkout, EXAMPLES, Error};
 
 use crate::terminal::Terminal;
 
@@ -21,34 +22,62 @@ struct Arguments {
     command: Action,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Action {
-    /// Start everything, send the requests of scenario 1, show what came out, stop everything.
+    /// Start everything, send the requests of an example, show what came out, stop everything.
     Demo {
-        /// Take free ports instead of those of envoy/envoy.yaml.
+        #[command(flatten)]
+        example: Chosen,
+        /// Take free ports instead of those of its envoy.yaml.
         #[arg(long)]
         free_ports: bool,
     },
     /// Start everything and leave it running in the background.
-    Up,
+    Up(Chosen),
     /// Stop what `up` started.
     Down,
     /// Say whether it is up.
     Status,
+    /// Put the examples' Envoy configurations together, each into its envoy.yaml.
+    Render {
+        /// Only this one, for that place, to standard output.
+        #[arg(long = "for", value_name = "PLACE")]
+        place: Option<Place>,
+        /// The example's name.
+        #[arg(requires = "place")]
+        example: Option<String>,
+    },
     /// What `up` starts in the background.
     #[command(hide = true)]
-    Serve,
+    Serve(Chosen),
+}
+
+/// Which example.
+#[derive(Clone, Debug, Args)]
+struct Chosen {
+    /// The example's name: a folder below examples/.
+    #[arg(default_value = EXAMPLES[0])]
+    example: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Place {
+    Local,
+    Compose,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let terminal = Terminal::new();
     let result = match Arguments::parse().command {
-        Action::Demo { free_ports } => interrupt::or(demo::run(&terminal, free_ports)).await,
-        Action::Up => background::up(&terminal).await,
+        Action::Demo { example, free_ports } => {
+            interrupt::or(demo::run(&terminal, &example.example, free_ports)).await
+        }
+        Action::Up(chosen) => background::up(&terminal, &chosen.example).await,
         Action::Down => background::down().await,
         Action::Status => background::status(),
-        Action::Serve => serve::run().await,
+        Action::Render { place, example } => render::run(place, example.as_deref()),
+        Action::Serve(chosen) => serve::run(&chosen.example).await,
     };
     result.unwrap_or_else(|error| {
         terminal.error(&error);

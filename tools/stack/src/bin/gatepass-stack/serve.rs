@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use gatepass_stack::{Error, Stack};
+use gatepass_stack::{Error, Example, Stack};
 use tokio::time::sleep;
 
 use crate::{background, checkout, interrupt};
@@ -10,13 +10,14 @@ use crate::{background, checkout, interrupt};
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Holds the stack until a signal, or until Envoy ends.
-pub(crate) async fn run() -> Result<ExitCode, Error> {
+pub(crate) async fn run(example: &str) -> Result<ExitCode, Error> {
     let checkout = checkout()?;
+    let example = Example::find(&checkout, example)?;
     let state = checkout.state();
     let _claim = background::claim(&state)?;
     let hold = async {
         let emulator = Stack::reference_emulator(&checkout).await?;
-        let mut stack = Stack::reference(&checkout, emulator).await?;
+        let mut stack = Stack::fixed(&checkout, &example, emulator).await?;
         background::announce(&state)?;
         while stack.is_alive() {
             sleep(LOOK).await;
