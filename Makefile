@@ -70,14 +70,21 @@ test-envoy: build test-module ## The module in the real Envoy
 test-envoy-oldest: build test-module ## The same in the oldest Envoy that is supported
 	$(setup)/with-envoy.sh oldest $(setup)/with-python.sh cargo test --package gatepass-envoy-tests --no-fail-fast
 
-.PHONY: lint format advisories
-lint: rust ## Formatting, the rules of the rooms, clippy, licences and sources of dependencies
+.PHONY: lint format advisories kubernetes
+lint: rust kubernetes ## Formatting, the rules of the rooms, clippy, licences and sources of dependencies, files for Kubernetes
 	cargo fmt --all --check
 	cargo xtask rooms
 	cargo clippy --workspace --all-targets -- --deny warnings
 	cargo clippy --package gatepass --lib --target wasm32-wasip1 -- --deny warnings
 	cargo clippy --package gatepass --lib --tests --target wasm32-unknown-unknown -- --deny warnings
 	deny=$$($(setup)/cargo-tool.sh cargo-deny $(CARGO_DENY_VERSION) cargo-deny --locked) && "$$deny" --log-level error check bans licenses sources
+
+# Ids that a webhook or the deployment puts into the environment.
+kubernetes := --env AZURE_CLIENT_ID=00000000-0000-0000-0000-000000000000 --env AZURE_TENANT_ID=00000000-0000-0000-0000-000000000000
+
+kubernetes: rust ## The files in envoy/kubernetes and envoy/docker-compose.yaml: schemas, and what Gatepass says to them
+	$(setup)/manifests.sh
+	cargo run --quiet --package gatepass-cli -- check $(kubernetes) $(addprefix envoy/kubernetes/,sidecar/envoy.yaml istio/wasm-plugin.yaml envoy-gateway/extension-policy.yaml)
 
 format: rust ## Format the code
 	cargo fmt --all

@@ -83,3 +83,19 @@ program() {
     [ -x "$1/$2" ] || chmod +x "$1/$2"
     printf '%s\n' "$1/$2"
 }
+
+# venv REQUIREMENTS FOLDER: a venv with these packages; prints its python.
+venv() {
+    local folder=$tools/$2
+    # A python that was upgraded or removed leaves a venv that no longer runs.
+    if ! same "$1" "$folder/pin.txt" || ! "$folder/bin/python" -c '' >/dev/null 2>&1; then
+        say "Installing the Python packages of ${1#"$root/"} into ${folder#"$root/"} (once)"
+        # A venv cannot be moved: it is made in its place, and the pin, written last, says that it is whole.
+        rm -rf "$folder"
+        python3 -m venv "$folder"
+        "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+            --requirement "$1" 1>&2 || die "the packages of ${1#"$root/"} could not be installed; the lines above say why"
+        cp "$1" "$folder/pin.txt"
+    fi
+    printf '%s\n' "$folder/bin/python"
+}

@@ -15,6 +15,7 @@ mod examples;
 mod guards;
 mod held_back;
 mod issuers;
+mod kubernetes;
 mod leak;
 mod many_at_once;
 mod matching;
