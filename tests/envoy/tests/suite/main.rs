@@ -32,6 +32,7 @@ mod shared_data;
 mod sources;
 mod storm;
 mod support;
+mod tls;
 mod upstream;
 mod vectors;
 mod vm_failures;

@@ -23,10 +23,10 @@ const FILE_CONTENT: &str = "type.googleapis.com/envoy.extensions.formatter.file_
 const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
 
 /// Files that Envoy serves on a Unix socket, each under its own name.
-struct Files(TempDir);
+pub struct Files(TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(TempDir::with_prefix("gatepass-files-").unwrap())
     }
 
@@ -258,7 +258,7 @@ async fn a_chain_takes_workload_identity_where_its_variables_are_and_imds_where_
     assert_eq!(stack.emulator().count(Endpoint::Token), 0);
 }
 
-fn client_secret(files: &Files) -> Builder {
+pub fn client_secret(files: &Files) -> Builder {
     let (identity, secrets) =
         (entra(("client_secret", json!({"ref": "key"}))), json!({"key": from_file("key")}));
     gateway(files, &["key"], identity, secrets, |emulator, folder| {
@@ -398,7 +398,7 @@ async fn bad_answers_are_counted_and_tried_again() {
 }
 
 /// `/unprotected` attaches a secret of the vault, and nothing else.
-fn functions_key(files: &Files) -> Builder {
+pub fn functions_key(files: &Files) -> Builder {
     let vault = json!({"vault": "https://contoso.vault.azure.net", "name": "functions-key", "identity": "gateway",
         "cluster": "vault", "refresh": "1s"});
     let imds = json!({"managed_identity": {"source": "imds", "cluster": "imds"}});
