@@ -138,7 +138,7 @@ fn a_failure_names_the_list_and_what_to_do() {
 #[test]
 fn the_checked_in_list_reads() {
     let list: Allowed = toml::from_str(include_str!("../../module.toml")).unwrap();
-    assert!(list.max_bytes <= 1_100_000);
+    assert!(list.max_bytes <= 1_048_576);
     assert!(list.exports.contains_key("proxy_abi_version_0_2_1"));
     assert!(!list.exports.contains_key("proxy_on_response_headers"));
 }
