@@ -26,6 +26,7 @@ mod configured_keys;
 mod encrypted;
 mod entra;
 mod guards;
+mod histories;
 mod matching;
 mod several_issuers;
 

@@ -117,6 +117,14 @@ impl TestKey {
         }
     }
 
+    /// The private key, PKCS #8 in PEM, where it is one on P-256.
+    pub(crate) fn private_pem(&self) -> String {
+        match &self.pair {
+            Pair::P256(pair) => pair.to_pem().unwrap(),
+            _ => panic!("not a key on P-256"),
+        }
+    }
+
     /// The signature over `message`, as a JWS has it.
     pub(crate) fn sign(&self, message: &str) -> Vec<u8> {
         self.sign_with_salt(message, RsaPssSaltlen::DIGEST_LENGTH)

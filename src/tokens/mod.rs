@@ -10,6 +10,7 @@ mod arc;
 mod assertion;
 mod client_credentials;
 mod dates;
+pub mod entry;
 mod error_answer;
 mod imds;
 pub mod lease;
@@ -17,6 +18,9 @@ mod record;
 mod refused;
 mod source;
 mod target;
+#[cfg(test)]
+pub(crate) mod testing;
+mod timing;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

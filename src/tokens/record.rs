@@ -1,37 +1,35 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::answer::{Fetched, is_token, read_answer};
-use super::lease::{Failure, Lease, SharedStore, Taken, Token};
-use super::refused::{Eagerness, Suspicion, with_claims};
+use super::answer::{is_token, read_answer};
+use super::entry::{Entry, Failure, Token};
+use super::lease::{Lease, SharedStore, Taken};
+use super::refused::{Suspicion, with_claims};
 use super::source::{Inputs, Source};
+use super::timing::{refresh_after, retry_after};
 use super::{Definition, Get, Health, Progress, UNUSED_AFTER};
 use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, Unusable, WORTH_WAITING};
 use crate::secret::SecretString;
 use crate::time::{Monotonic, Now};
 
-const TWO_HOURS: Duration = Duration::from_secs(7_200);
-const TEN_MINUTES: Duration = Duration::from_secs(600);
-const FIVE_MINUTES: Duration = Duration::from_secs(300);
-/// The least time between two tries while a token is usable.
-const RETRY_WHILE_USABLE: Duration = Duration::from_secs(30);
 /// How often a VM that waits for another one looks at shared data, should its wake-up be lost.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// How long a token that is a secret is held before that is looked at again.
 const STATIC_LIFE: Duration = Duration::from_secs(60);
+const STATIC_REFRESH: Duration = Duration::from_secs(30);
 
 /// One token: empty, fetching, fresh, fresh and refreshing, or failed until.
 pub(super) struct Record {
     pub(super) definition: Rc<Definition>,
-    held: Option<Token>,
+    pub(super) held: Option<Token>,
     /// The number of tokens that were held so far.
-    generation: u64,
+    pub(super) generation: u64,
     /// A backend has refused the token that is held.
-    suspicion: Option<Suspicion>,
+    pub(super) suspicion: Option<Suspicion>,
     /// When a fetch was last begun because of that.
-    replaced: Option<Monotonic>,
-    fetching: bool,
+    pub(super) replaced: Option<Monotonic>,
+    pub(super) fetching: bool,
     /// Answers of the fetch under way that were not yet the token.
     step: usize,
     /// The call that is due next in it.
@@ -92,11 +90,11 @@ impl Record {
         self.used.until(now.monotonic) < UNUSED_AFTER
     }
 
-    fn usable(&self, now: Now) -> Option<&Token> {
+    pub(super) fn usable(&self, now: Now) -> Option<&Token> {
         self.held.as_ref().filter(|token| now.monotonic < token.expires)
     }
 
-    fn not_before(&self) -> Monotonic {
+    pub(super) fn not_before(&self) -> Monotonic {
         Monotonic::from_nanoseconds(self.failure.not_before)
     }
 
@@ -130,50 +128,6 @@ impl Record {
 
     pub(super) const fn generation(&self) -> u64 {
         self.generation
-    }
-
-    /// A backend has refused the token of this generation: see [`super::Tokens::refused`].
-    pub(super) fn refused(
-        &mut self,
-        generation: u64,
-        claims: Option<&str>,
-        eagerness: Eagerness,
-        lease: &Lease,
-        store: &mut impl SharedStore,
-        now: Now,
-    ) -> bool {
-        let is_held = generation == self.generation && self.suspicion.is_none();
-        let Some(token) = self.usable(now).filter(|_| is_held && self.definition.is_replaceable()) else {
-            return false;
-        };
-        let is_young = token.fetched.until(now.monotonic) < eagerness.min_age;
-        if is_young || (claims.is_some() && !self.definition.takes_claims()) {
-            return false;
-        }
-        let entry = lease.read(self.definition.fingerprint, store, now);
-        let is_under_way = entry.held_until(*lease, now).is_some();
-        if let Some(other) = entry.token.filter(|other| self.replaces(other)) {
-            // Another VM has replaced it already.
-            self.hold(other);
-            return false;
-        }
-        let last = self.replaced.max(entry.replaced);
-        if !is_under_way && last.is_some_and(|at| at.until(now.monotonic) < eagerness.interval) {
-            return false;
-        }
-        self.suspicion = Some(Suspicion { claims: claims.map(ToOwned::to_owned) });
-        true
-    }
-
-    /// Whether the refused token of this generation is about to make way for another.
-    pub(super) fn is_being_replaced(&self, generation: u64, now: Now) -> bool {
-        let may_ask = self.fetching || self.not_before() <= now.monotonic;
-        self.generation == generation && self.suspicion.is_some() && may_ask
-    }
-
-    /// Whether `other` was fetched after the token that is held.
-    fn replaces(&self, other: &Token) -> bool {
-        self.held.as_ref().is_none_or(|held| held.fetched < other.fetched && held.value != other.value)
     }
 
     /// Another VM has published something: looks at it, in a back-off too.
@@ -305,10 +259,9 @@ impl Record {
     fn take_over(&mut self, secrets: &[SecretString], now: Now) -> Option<Progress> {
         let is_new = self.usable(now).is_none();
         let Some(value) = secrets.first().filter(|value| is_token(value.expose())).cloned() else {
-            return self.block(Some(RETRY_WHILE_USABLE), now);
+            return self.block(Some(STATIC_REFRESH), now);
         };
-        let (refresh, expires) =
-            (now.monotonic.after(part(STATIC_LIFE, 2)), now.monotonic.after(STATIC_LIFE));
+        let (refresh, expires) = (now.monotonic.after(STATIC_REFRESH), now.monotonic.after(STATIC_LIFE));
         self.hold(Token { value, expires, refresh, fetched: now.monotonic });
         is_new.then_some(Progress::Fetched { life: STATIC_LIFE })
     }
@@ -324,7 +277,7 @@ impl Record {
     }
 
     /// Takes over what another VM has published, if it is better than what is held here.
-    fn adopt(&mut self, entry: &super::lease::Entry, now: Now) -> Option<Progress> {
+    fn adopt(&mut self, entry: &Entry, now: Now) -> Option<Progress> {
         let fresher = |token: &&Token| {
             self.usable(now).is_none_or(|held| held.expires < token.expires)
                 || (self.suspicion.is_some() && self.replaces(token))
@@ -342,7 +295,7 @@ impl Record {
         None
     }
 
-    fn hold(&mut self, token: Token) {
+    pub(super) fn hold(&mut self, token: Token) {
         if self.held.as_ref().is_none_or(|held| held.value != token.value) {
             self.generation = self.generation.wrapping_add(1);
         }
@@ -431,22 +384,14 @@ impl Record {
         }
     }
 
-    /// While a token is usable, a failed refresh is tried again after 30 s, for a short life after a third of
-    /// what is left of it; where the endpoint has nothing fresher yet, after a tenth of what is left.
     fn failed(&self, failure: CallFailure, asked: Option<&str>, now: Now, jitter: &mut Jitter) -> Failure {
         let failures = self.failure.count.saturating_add(1);
         let (count, not_before) = match self.usable(now).map(|token| now.monotonic.until(token.expires)) {
             None => (failures, calls::next_try(failures, failure, asked, now, jitter.next())),
             // Should the token end before one of these tries succeeds, the quick tries begin.
             Some(left) => {
-                let wait = match failure {
-                    CallFailure::Unusable(Unusable::NotFresher) => {
-                        RETRY_WHILE_USABLE.max(part(left, 10)).min(part(left, 3))
-                    }
-                    _ => RETRY_WHILE_USABLE.min(part(left, 3)),
-                };
                 let asked = asked.and_then(|value| calls::retry_after(value, now.wall)).unwrap_or_default();
-                (0, now.monotonic.after(wait.max(asked).max(Duration::from_secs(1))))
+                (0, now.monotonic.after(retry_after(failure, left).max(asked)))
             }
         };
         let (not_before, at) = (not_before.nanoseconds(), now.monotonic.nanoseconds());
@@ -458,22 +403,4 @@ impl Record {
         self.next = None;
         lease.release(self.definition.fingerprint, store, now);
     }
-}
-
-/// When a token is refreshed: at `refresh_in`, else at half-life when it lives over 2 h, else 5 min before its
-/// end, or at half-life when it lives under 10 min. Jitter makes it up to a tenth earlier.
-fn refresh_after(fetched: &Fetched, jitter: &mut Jitter) -> Duration {
-    let life = fetched.life;
-    let after = match fetched.refresh_in {
-        Some(refresh_in) => refresh_in,
-        None if life > TWO_HOURS || life < TEN_MINUTES => part(life, 2),
-        None => life.saturating_sub(FIVE_MINUTES),
-    };
-    after.saturating_sub(
-        part(after, 10).saturating_mul(u32::from(jitter.next())).checked_div(255).unwrap_or_default(),
-    )
-}
-
-fn part(of: Duration, parts: u32) -> Duration {
-    of.checked_div(parts).unwrap_or_default()
 }

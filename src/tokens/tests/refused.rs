@@ -5,6 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::calls::{CallRequest, Url};
+use crate::tokens::entry::{key, seal};
 use crate::tokens::{ClientCredentials, Credential, Dialect, Eagerness, Sent};
 
 /// The client secret is at hand.
@@ -273,12 +274,13 @@ fn claims_go_to_entra_and_to_nobody_else() {
 #[test]
 fn what_somebody_else_noted_does_not_prevent_a_replacement_for_ever() {
     let mut envoy = Envoy::with_token(1, 60);
-    let key = envoy.store.values.keys().next().unwrap().clone();
-    let (bytes, version) = envoy.store.values[&key].clone();
+    let of = envoy.definition.fingerprint;
+    let (bytes, version) = envoy.store.values[&key(of)].clone();
     let far = u64::MAX / 2;
-    let text =
-        String::from_utf8(bytes).unwrap().replace(r#""replaced":null"#, &format!(r#""replaced":{far}"#));
-    assert!(text.contains(&far.to_string()), "{text}");
-    envoy.store.values.insert(key, (text.into_bytes(), version));
+    let body = std::str::from_utf8(&bytes[64..]).unwrap();
+    let body = body.replace(r#""replaced":null"#, &format!(r#""replaced":{far}"#));
+    assert!(body.contains(&far.to_string()), "{body}");
+    let bytes = [seal(of, body.as_bytes()).as_bytes(), body.as_bytes()].concat();
+    envoy.store.values.insert(key(of), (bytes, version));
     assert!(envoy.refused(0, None, Eagerness::ONCE));
 }

@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 use gatepass::{
     config::{Configuration, Credential},
     environment::Environment,
+    fingerprint::Fingerprint,
+    secret::SecretString,
+    time::Monotonic,
+    tokens::entry::{Entry, Token, key, seal},
 };
 use gatepass_emulator::directory::{GATEWAY, READER};
 use gatepass_stack::{Answer, Build, Stack, tree};
@@ -64,12 +68,12 @@ async fn two_plugins_with_one_vm_id_never_use_each_others_tokens() {
     assert_no_crash(&stack);
 }
 
-/// The shared key of the token that `/unprotected` attaches.
-fn key() -> String {
+/// The record of the token that `/unprotected` attaches.
+fn record() -> Fingerprint {
     let text = Stack::reference_configuration().unwrap().to_string();
     let configuration = Configuration::parse(text.as_bytes(), &Environment::default()).unwrap();
     match &configuration.operations[1].attachments[0].credential {
-        Credential::Token(token) => format!("gatepass.token.{}", token.fingerprint),
+        Credential::Token(token) => token.fingerprint,
         Credential::Secret(_) => panic!("not a secret"),
     }
 }
@@ -82,18 +86,24 @@ async fn write(stack: &Stack, key: &str, value: &str) -> String {
     answer.text()
 }
 
+/// A value with the seal of that record.
+fn sealed(of: Fingerprint, body: &str) -> String {
+    seal(of, body.as_bytes()) + body
+}
+
 #[tokio::test]
 async fn what_somebody_else_writes_does_no_harm() {
     let far = u64::MAX / 2;
     let failure = json!({"count": 1_000_000, "not_before": far, "at": 0, "inputs": 0});
     let entry = |holder: Value, token: Value, failure: &Value| {
-        json!({"format": 3, "holder": holder, "token": token, "failure": failure, "replaced": far})
-            .to_string()
+        let body = json!({"holder": holder, "token": token, "failure": failure, "replaced": far});
+        sealed(record(), &body.to_string())
     };
     let nothing = json!({"count": 0, "not_before": 0, "at": 0, "inputs": 0});
     for hostile in [
         "garbage".to_owned(),
         "[".repeat(30_000),
+        sealed(record(), "garbage"),
         entry(json!([7, far]), Value::Null, &nothing),
         entry(Value::Null, json!(["a b", far, far, 0]), &nothing),
         entry(Value::Null, json!(["expired", 1, 1, 0]), &nothing),
@@ -101,16 +111,41 @@ async fn what_somebody_else_writes_does_no_harm() {
         entry(Value::Null, Value::Null, &failure),
     ] {
         let stack = start(Stack::builder().build(Build::TestOnly)).await;
-        write(&stack, &key(), &hostile).await;
+        write(&stack, &key(record()), &hostile).await;
         write(&stack, "gatepass.queues", &hostile).await;
         let started = Instant::now();
         assert_all_good(stack.at_once(20, &GET, "/unprotected").await);
         assert!(started.elapsed() < Duration::from_secs(3), "{hostile:.60}: {:?}", started.elapsed());
         assert_eq!(stack.emulator().token_requests(), 1, "{hostile:.60}");
         // And again over what is good.
-        let good = write(&stack, &key(), &hostile).await;
-        assert!(good.starts_with(r#"{"format":3"#), "{hostile:.60}");
+        let good = write(&stack, &key(record()), &hostile).await;
+        assert!(good.contains(r#""token":["ey"#), "{hostile:.60}");
         assert_all_good(stack.at_once(20, &GET, "/unprotected").await);
         assert_no_crash(&stack);
+    }
+}
+
+/// The monotonic clock that Envoys of this machine read.
+fn monotonic() -> Monotonic {
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+    let seconds = uptime.split('.').next().and_then(|text| text.parse().ok()).unwrap();
+    Monotonic::default().after(Duration::from_secs(seconds))
+}
+
+#[tokio::test]
+async fn a_good_looking_token_of_somebody_else_is_not_sent() {
+    let mut foreign = Entry::default();
+    let expires = monotonic().after(Duration::from_secs(3_600));
+    let value = SecretString::new("foreign".to_owned());
+    foreign.token = Some(Token { value, expires, refresh: expires, fetched: monotonic() });
+    let [theirs, ours] = [record().with(&["another identity"]), record()]
+        .map(|of| String::from_utf8(foreign.encode(of)).unwrap());
+    // With the right seal it would be believed: who knows the identity can write it, and must have a `vm_id` of its own.
+    for (value, is_sent) in [(&theirs, false), (&ours, true)] {
+        let stack = start(Stack::builder().build(Build::TestOnly)).await;
+        write(&stack, &key(record()), value).await;
+        let status = get(&stack, "/unprotected").await.status;
+        assert_eq!(status, if is_sent { 401 } else { 200 });
+        assert_eq!(stack.emulator().token_requests(), usize::from(!is_sent));
     }
 }
