@@ -75,7 +75,7 @@ fn is_plain(name: &str) -> bool {
 ///
 /// No message quotes a value; only names of fields, of kinds and of entries occur in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {kind}")]
+#[error("{path}: {kind}{}", kind.own_code().map(|code| format!(" [{code}]")).unwrap_or_default())]
 pub struct Fault {
     /// Where it is.
     pub path: Path,
@@ -181,6 +181,12 @@ pub enum FaultKind {
     /// A key for decryption that cannot be used.
     #[error("{0}")]
     DecryptionKey(crate::jwt::BadDecryptionKey),
+    /// The environment says that a managed identity's endpoint is elsewhere than Envoy's cluster leads to.
+    #[error(
+        "`IDENTITY_ENDPOINT` names another host and port than this, to which `cluster` leads; render both from the \
+         environment at start, as `envoy/entrypoint.sh` does"
+    )]
+    IdentityEndpointMismatch,
     /// A value that is missing or not allowed.
     #[error("{0}")]
     Invalid(&'static str),
@@ -195,6 +201,18 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// A stable word for the kind of fault; most are a `configuration` that says something that cannot be.
+    pub fn code(&self) -> &'static str {
+        self.own_code().unwrap_or("configuration")
+    }
+
+    const fn own_code(&self) -> Option<&'static str> {
+        match self {
+            Self::IdentityEndpointMismatch => Some("identity_endpoint_mismatch"),
+            _ => None,
+        }
+    }
+
     /// A reference `name` to a secret, where only `defined` are there.
     pub(super) fn unknown_secret(name: &str, defined: Vec<String>) -> Self {
         Self::UnknownSecret { hint: hint(name, &defined), defined }

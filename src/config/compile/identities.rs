@@ -132,9 +132,7 @@ impl Compiler {
             return self.fault(path, FaultKind::Invalid(why));
         };
         if expect.is_some_and(|expect| !expect.eq_ignore_ascii_case(&endpoint.authority)) {
-            let why = "`IDENTITY_ENDPOINT` names another host and port than this, to which `cluster` leads; render \
-                       both from the environment at start";
-            return self.fault(&path.member("expect"), FaultKind::Invalid(why));
+            return self.fault(&path.member("expect"), FaultKind::IdentityEndpointMismatch);
         }
         self.safe_url(path, &endpoint)?;
         Some(Source::AppService(AppService { cluster, endpoint, header, identity }))

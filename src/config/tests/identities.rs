@@ -160,7 +160,8 @@ fn an_endpoint_in_the_environment_must_be_where_the_cluster_leads() {
     };
     assert_eq!(faults("http://LOCALHOST:42356/msi/token"), [""; 0]);
     let said = "identities.x.managed_identity.expect: `IDENTITY_ENDPOINT` names another host and port";
-    assert!(faults("http://localhost:42357/msi/token")[0].starts_with(said));
+    let mismatch = &faults("http://localhost:42357/msi/token")[0];
+    assert!(mismatch.starts_with(said) && mismatch.ends_with(" [identity_endpoint_mismatch]"), "{mismatch}");
     assert!(
         faults("not a URL")[0].starts_with("identities.x.managed_identity: `IDENTITY_ENDPOINT` is not a URL")
     );

@@ -13,13 +13,17 @@ use crate::random::{random_guid, random_text};
 #[derive(Debug)]
 pub(crate) struct ChallengeFiles {
     directory: PathBuf,
+    /// What a challenge calls it.
+    named: PathBuf,
     open: Mutex<HashMap<String, PathBuf>>,
 }
 
 impl ChallengeFiles {
-    /// ChallengeFiles with files in that directory, which is made when the first one comes.
-    pub(crate) fn new(directory: PathBuf) -> Self {
-        Self { directory, open: Mutex::default() }
+    /// Files in that directory, which is made when the first one comes; `named` is what challenges call it, where it
+    /// is served under another path.
+    pub(crate) fn new(directory: PathBuf, named: Option<PathBuf>) -> Self {
+        let named = named.unwrap_or_else(|| directory.clone());
+        Self { directory, named, open: Mutex::default() }
     }
 
     /// Where the files are.
@@ -27,14 +31,15 @@ impl ChallengeFiles {
         &self.directory
     }
 
-    /// Writes a file with a new secret.
+    /// Writes a file with a new secret; its path as a challenge has it.
     pub(crate) fn open(&self) -> io::Result<PathBuf> {
-        let path = self.directory.join(format!("{}.key", random_guid()));
+        let name = format!("{}.key", random_guid());
+        let path = self.directory.join(&name);
         let secret = random_text(48);
         fs::create_dir_all(&self.directory)?;
         fs::write(&path, &secret)?;
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(secret, path.clone());
-        Ok(path)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(secret, path);
+        Ok(self.named.join(name))
     }
 
     /// Whether that is the secret of a file; the file goes.

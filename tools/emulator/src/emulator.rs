@@ -14,6 +14,7 @@ use tokio::{runtime::Runtime, task::JoinError};
 use crate::{
     Algorithm, Challenge, Endpoint, Fault, LoggedRequest, Options, Rotation, StartError, TokenSpec,
     VaultSecret, WorkflowPolicy,
+    challenge_files::ChallengeFiles,
     listen::{Addresses, listen},
     shared::Shared,
 };
@@ -45,10 +46,10 @@ impl Emulator {
         let handle = runtime.handle().clone();
         let threads = Threads(Some(runtime));
         let ended = |error: JoinError| StartError::Threads(error.into());
-        let arc_tokens = options.arc_tokens.clone();
+        let arc = ChallengeFiles::new(options.arc_tokens.clone(), options.arc_tokens_path.clone());
         let files = options.state_dir.join("files");
         let folder = files.clone();
-        let shared = handle.spawn_blocking(|| Shared::new(arc_tokens, folder)).await.map_err(ended)??;
+        let shared = handle.spawn_blocking(|| Shared::new(arc, folder)).await.map_err(ended)??;
         shared.write_files().map_err(|source| StartError::Write { path: files, source })?;
         let shared = Arc::new(shared);
         let ca = options.state_dir.join("ca.pem");

@@ -24,6 +24,9 @@ struct Arguments {
     /// Where the agent of Azure Arc writes the files of its challenges
     #[arg(long, value_name = "DIRECTORY", default_value_os_t = Options::default().arc_tokens)]
     arc_tokens: PathBuf,
+    /// What the challenges call that folder, where it is served under another path
+    #[arg(long, value_name = "DIRECTORY")]
+    arc_tokens_path: Option<PathBuf>,
     /// Where the login host and the partner's identity provider listen (HTTPS)
     #[arg(long, value_name = "ADDRESS", default_value_t = Options::default().login)]
     login: SocketAddr,
@@ -112,6 +115,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         platforms: arguments.platforms,
         arc: arguments.arc,
         arc_tokens: arguments.arc_tokens,
+        arc_tokens_path: arguments.arc_tokens_path,
         login: arguments.login,
         backend: arguments.backend,
         control: arguments.control,

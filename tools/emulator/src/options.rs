@@ -27,6 +27,8 @@ pub struct Options {
     /// Where Arc's agent writes the files of its challenges; made if it is not there. Default
     /// `target/stack/arc`. (Arc's own is `/var/opt/azcmagent/tokens`.)
     pub arc_tokens: PathBuf,
+    /// What the challenges call that folder, where it is served under another path. Default: as it is.
+    pub arc_tokens_path: Option<PathBuf>,
     /// Where `ca.pem` is written; made if it is not there. Default `target/stack`.
     pub state_dir: PathBuf,
 }
@@ -43,6 +45,7 @@ impl Options {
             backend: loopback(0),
             control: loopback(0),
             arc_tokens: state_dir.join("arc"),
+            arc_tokens_path: None,
             state_dir,
         }
     }
@@ -58,6 +61,7 @@ impl Default for Options {
             backend: loopback(10080),
             control: loopback(10001),
             arc_tokens: PathBuf::from("target/stack/arc"),
+            arc_tokens_path: None,
             state_dir: PathBuf::from("target/stack"),
         }
     }

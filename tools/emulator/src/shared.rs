@@ -59,13 +59,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Makes keys and secrets; Arc's files will be in `arc_tokens`, the others in `files`.
-    pub(crate) fn new(arc_tokens: PathBuf, files: PathBuf) -> Result<Self, KeyError> {
+    /// Makes keys and secrets; the files of platforms will be in `files`.
+    pub(crate) fn new(arc: ChallengeFiles, files: PathBuf) -> Result<Self, KeyError> {
         Ok(Self {
             log: RequestLog::new(),
             faults: FaultBook::default(),
             identity_tokens: TokenCache::default(),
-            arc: ChallengeFiles::new(arc_tokens),
+            arc,
             files: Files::new(files),
             vault: Vault::new(),
             challenges: Challenges::default(),

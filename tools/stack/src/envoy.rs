@@ -58,6 +58,8 @@ impl Envoy {
             .args(["--component-log-level", &format!("main:warning,{}", launch.component_log_level)])
             .args(["--drain-time-s", &launch.drain_seconds.to_string()])
             .args(["--drain-strategy", "immediate"])
+            // Access logs are written every ten seconds otherwise.
+            .args(["--file-flush-interval-msec", "100"])
             .arg("--admin-address-path")
             .arg(&launch.admin_address)
             .arg("--disable-hot-restart")

@@ -143,7 +143,9 @@ impl Builder {
         let checkout = Checkout::find()?;
         let (binary, module) = (checkout.envoy()?, checkout.module(self.build)?);
         let folder = TempDir::with_prefix("gatepass-").map_err(Error::io("a temporary folder"))?;
-        let options = Options::on_free_ports(folder.path().to_owned());
+        let mut options = Options::on_free_ports(folder.path().to_owned());
+        // Gatepass reads Arc's files nowhere else; Envoy serves them under that path.
+        options.arc_tokens_path = Some(PathBuf::from("/var/opt/azcmagent/tokens"));
         let emulator = start_emulator(options).await?;
         for prepare in self.prepare {
             prepare(&emulator);

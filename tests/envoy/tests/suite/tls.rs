@@ -6,8 +6,8 @@ use gatepass_stack::{Builder, Stack, tree};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::sources::{Files, client_secret, functions_key};
 use crate::support::*;
+use crate::{client_credentials::client_secret, credentials::Files, key_vault::functions_key};
 
 /// The port that a cluster leads to.
 fn port(tree: &mut Value, name: &str) -> u16 {

@@ -149,7 +149,7 @@ fn finding(node: &Node, fault: &Fault) -> Finding {
     }
     Finding {
         severity: Severity::Error,
-        code: "configuration",
+        code: fault.kind.code(),
         path: fault.path.to_string(),
         message: fault.kind.to_string(),
         help: matches!(fault.kind, FaultKind::VariableNotSet(_))
