@@ -41,7 +41,8 @@ pub fn read_answer(body: &[u8], names_type: bool, now: UnixTime) -> Result<Fetch
         return Err(Unusable::TokenType);
     }
     let life = seconds(&members, "expires_in")
-        .or_else(|| expires_on(&members).or_else(|| end_of_jwt(token)).map(|end| now.until(end)))
+        .or_else(|| expires_on(&members, now))
+        .or_else(|| end_of_jwt(token).map(|end| now.until(end)))
         .filter(|life| !life.is_zero())
         .ok_or(Unusable::NoExpiry)?
         .min(MAX_LIFE);
@@ -50,10 +51,13 @@ pub fn read_answer(body: &[u8], names_type: bool, now: UnixTime) -> Result<Fetch
     Ok(Fetched { token: SecretString::new(token.to_owned()), life, refresh_in })
 }
 
-/// `expires_on`: seconds since 1970, or a date.
-fn expires_on(members: &Members) -> Option<UnixTime> {
-    let seconds = seconds(members, "expires_on").map(|end| UnixTime::from_seconds(end.as_secs()));
-    seconds.or_else(|| dates::parse(members.get("expires_on")?.as_str()?))
+/// How long until `expires_on`: seconds since 1970, or a date, or, as some endpoints have written it, seconds from now.
+fn expires_on(members: &Members, now: UnixTime) -> Option<Duration> {
+    match seconds(members, "expires_on") {
+        Some(relative) if relative <= MAX_LIFE => Some(relative),
+        Some(end) => Some(now.until(UnixTime::from_seconds(end.as_secs()))),
+        None => dates::parse(members.get("expires_on")?.as_str()?).map(|end| now.until(end)),
+    }
 }
 
 /// The `exp` of a token that is a JWT. Nothing is proved about it; it can only make the token's life shorter.
@@ -102,6 +106,7 @@ mod tests {
         assert_eq!(life(r#"{"access_token":"a","expires_on":"1000060"}"#), Ok(60));
         assert_eq!(life(r#"{"access_token":"a","expires_on":1000060}"#), Ok(60));
         assert_eq!(life(r#"{"access_token":"a","expires_in":"","expires_on":"1000060"}"#), Ok(60));
+        assert_eq!(life(r#"{"access_token":"a","expires_on":"3599"}"#), Ok(3_599), "seconds from now");
     }
 
     #[test]

@@ -1,4 +1,5 @@
 mod clock;
+mod inputs;
 mod lease;
 mod model;
 mod refused;
@@ -237,6 +238,45 @@ fn a_permanent_error_is_told_at_once_and_tried_again_after_a_minute() {
     assert!(matches!(vm.get(), Err(Some(60..=72))));
     let wait = vm.until_call(90_000).unwrap();
     assert!((60_000..=72_100).contains(&wait), "{wait}");
+}
+
+#[test]
+fn what_may_heal_is_tried_again_soon_and_what_cannot_is_not() {
+    for (code, soon) in [
+        (400, false),
+        (401, false),
+        (403, false),
+        (405, false),
+        (404, true),
+        (408, true),
+        (410, true),
+        (429, true),
+        (500, true),
+        (502, true),
+        (503, true),
+        (504, true),
+        (302, true),
+    ] {
+        let mut vm = Vm::new();
+        vm.until_call(0);
+        assert_eq!(vm.answer(&status(code)), Progress::Failed(CallFailure::Status(code)));
+        assert_eq!(vm.until_call(2_000).is_some(), soon, "{code}");
+    }
+}
+
+#[test]
+fn ten_thousand_callers_after_the_refresh_point_cause_one_refresh_and_get_the_old_token() {
+    let mut vm = Vm::new();
+    let _ = (vm.get(), vm.calls(), vm.answer(&token_answer("t1", 86_400)));
+    vm.now += 50_000_000;
+    let mut calls = 0;
+    for _ in 0..10_000 {
+        assert_eq!(vm.get(), Ok("t1".into()));
+        calls += vm.calls();
+    }
+    assert_eq!(calls, 1);
+    vm.answer(&token_answer("t2", 86_400));
+    assert_eq!((vm.get(), vm.calls()), (Ok("t2".into()), 0));
 }
 
 #[test]

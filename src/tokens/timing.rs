@@ -36,3 +36,24 @@ pub(super) fn retry_after(failure: CallFailure, left: Duration) -> Duration {
 fn part(of: Duration, parts: u32) -> Duration {
     of.checked_div(parts).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn between_two_tries_lie_30_s_or_for_a_short_life_a_third_of_what_is_left() {
+        let wait = |left| retry_after(CallFailure::Status(500), Duration::from_secs(left)).as_secs();
+        assert_eq!([3_600, 90, 60, 9, 1].map(wait), [30, 30, 20, 3, 1]);
+    }
+
+    #[test]
+    fn an_endpoint_that_has_nothing_fresher_is_left_alone_for_longer() {
+        let failure = CallFailure::Unusable(Unusable::NotFresher);
+        let wait = |left| retry_after(failure, Duration::from_secs(left)).as_secs();
+        assert_eq!([43_200, 600, 200, 30].map(wait), [4_320, 60, 30, 10]);
+    }
+}

@@ -395,6 +395,11 @@ impl Histories {
             }
         }
         self.advance(11_000);
+        let shared: Vec<_> =
+            self.store.values.values().map(|(value, _)| String::from_utf8_lossy(value)).collect();
+        for secret in self.servers.files.values().chain([&self.servers.vault]) {
+            assert!(shared.iter().all(|value| !value.contains(secret.as_str())), "a secret is shared");
+        }
         assert!(self.vms.iter().all(|vm| vm.waiting.is_empty() && vm.state.waiting.is_empty()));
     }
 }
@@ -416,6 +421,30 @@ fn thing(vm: usize, call: &Call) -> String {
             format!("{cluster} {} {client}", request.url.path)
         }
     }
+}
+
+#[test]
+fn a_chain_never_switches_to_its_next_identity_when_the_chosen_one_fails() {
+    let mut histories = Histories::new(1);
+    histories.servers.good = true;
+    let mut asked = 0;
+    for _ in 0..200 {
+        assert!(!histories.request(0, "chain"));
+        for flight in std::mem::take(&mut histories.flights) {
+            let cluster = flight.call.request.cluster.as_str();
+            assert!(matches!(cluster, "files" | "login"), "{cluster}");
+            asked += usize::from(cluster == "login");
+            let outcome = match cluster {
+                "files" => {
+                    histories.servers.answer(&flight.call.request, histories.clock, &mut histories.dice)
+                }
+                _ => servers::answer(500, ""),
+            };
+            histories.ended(&flight, &outcome);
+        }
+        histories.advance(1_000);
+    }
+    assert!(asked > 5, "{asked}");
 }
 
 #[test]

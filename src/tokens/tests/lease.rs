@@ -127,6 +127,73 @@ fn the_shared_key_does_not_show_what_the_seal_is_made_of() {
     assert_ne!(seal(of, b"a"), seal(of, b"b"));
 }
 
+/// A VM over shared data, at a time in milliseconds.
+struct Sharing {
+    lease: Lease,
+    tokens: Tokens,
+}
+
+impl Sharing {
+    fn new(owner: u64) -> Self {
+        Self { lease: Lease::new(owner), tokens: Tokens::default() }
+    }
+
+    fn get(&mut self, now: u64) -> Option<String> {
+        match self.tokens.get(&definition("api://a"), at(now)) {
+            Get::Token(token) => Some(token.expose().to_owned()),
+            Get::Wait | Get::Unavailable(_) => None,
+        }
+    }
+
+    fn calls(&mut self, store: &mut Memory, now: u64) -> usize {
+        self.tokens.due(&self.lease, store, &mut NoInputs, at(now)).calls.len()
+    }
+
+    fn answer(&mut self, store: &mut Memory, now: u64) {
+        let (of, answer) = (definition("api://a").fingerprint, token_answer("t", 3_600));
+        self.tokens.answered(of, Ok(&answer), &self.lease, store, at(now), &mut Jitter::new(1));
+    }
+}
+
+#[test]
+fn a_vm_fetches_only_what_its_own_streams_use() {
+    let (mut store, mut busy, mut idle) = (Memory::default(), Sharing::new(1), Sharing::new(2));
+    let _ = busy.get(0);
+    assert_eq!((idle.calls(&mut store, 0), busy.calls(&mut store, 0)), (0, 1));
+    busy.answer(&mut store, 0);
+    // Nor does it refresh what another VM's streams use, when that one does not.
+    assert_eq!(idle.calls(&mut store, 3_500_000), 0);
+}
+
+#[test]
+fn a_vm_that_nobody_wakes_finds_the_token_by_itself() {
+    let (mut store, mut winner, mut other) = (Memory::default(), Sharing::new(1), Sharing::new(2));
+    let _ = (winner.get(0), other.get(0));
+    assert_eq!((winner.calls(&mut store, 0), other.calls(&mut store, 0)), (1, 0));
+    winner.answer(&mut store, 100);
+    assert_eq!((other.calls(&mut store, 250), other.get(250).as_deref()), (0, Some("t")));
+}
+
+#[test]
+fn a_vm_that_starts_later_begins_warm() {
+    let (mut store, mut first, mut later) = (Memory::default(), Sharing::new(1), Sharing::new(2));
+    let _ = first.get(0);
+    assert_eq!(first.calls(&mut store, 0), 1);
+    first.answer(&mut store, 0);
+    assert_eq!(later.get(60_000), None);
+    assert_eq!((later.calls(&mut store, 60_000), later.get(60_000).as_deref()), (0, Some("t")));
+}
+
+#[test]
+fn a_lease_lasts_for_one_call_and_a_second_and_a_waiter_outlives_a_dead_holder() {
+    assert_eq!(LEASE, CALL_TIMEOUT + Duration::from_secs(1));
+    let wait = crate::config::Configuration::parse(
+        br#"{"operations":[{"match":{"path":{"prefix":"/"}},"anonymous":true}]}"#,
+        &crate::environment::Environment::default(),
+    );
+    assert!(LEASE + CALL_TIMEOUT < wait.unwrap().wait);
+}
+
 #[test]
 fn a_back_off_holds_for_all_vms() {
     let (of, mut store) = (Fingerprint::of(&["x"]), Memory::default());

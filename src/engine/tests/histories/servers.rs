@@ -120,7 +120,7 @@ impl Servers {
     }
 }
 
-fn answer(status: u16, body: &str) -> Outcome {
+pub(super) fn answer(status: u16, body: &str) -> Outcome {
     Outcome::Answer(Answer { status, retry_after: None, challenge: None, body: body.as_bytes().to_vec() })
 }
 
