@@ -196,6 +196,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_path_deeper_than_the_tree_is_found_too() {
+        let path = "/a".repeat(MAX_DEPTH + 6);
+        for pattern in [
+            PathPattern::exact(&path, PathRules::default()),
+            PathPattern::prefix(&path, PathRules::default()),
+        ] {
+            let matcher = Matcher {
+                methods: Vec::new(),
+                hosts: Vec::new(),
+                cors_preflight: false,
+                path: pattern.unwrap(),
+            };
+            let mut index = Index::default();
+            index.push(0, &matcher);
+            let find = |text: &str| {
+                let path = CanonicalPath::read(text.as_bytes()).unwrap();
+                let target = Target { method: "GET", host: None, path, is_cors_preflight: false };
+                index.find(&target, |_| Some(&matcher))
+            };
+            assert_eq!((find(&path), find(&path[2..])), (Some(0), None));
+            assert_eq!(index.find_covering(&matcher, |_| Some(&matcher)), Some(0));
+        }
+    }
+
     /// Above all: an operation that does not allow an ambiguity never gets a path that has it.
     #[test]
     fn the_index_finds_what_a_scan_finds() {

@@ -41,7 +41,8 @@ fn is_host(host: &str) -> bool {
         None => (host, false),
     };
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    !inner.is_empty() && inner.bytes().all(|byte| fits(byte) || (is_address && byte == b':'))
+    inner.bytes().all(|byte| fits(byte) || (is_address && byte == b':'))
+        && inner.split('.').all(|label| !label.is_empty())
 }
 
 /// The hosts of an operation.
@@ -148,6 +149,9 @@ mod tests {
             ("xn--bcher-kva.example", Some("xn--bcher-kva.example")),
             ("", None),
             (".", None),
+            ("api.example..", None),
+            (".api.example", None),
+            ("api..example", None),
             (":443", None),
             ("api.example:443:443", None),
             ("api.example:a", None),

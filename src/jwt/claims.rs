@@ -73,13 +73,14 @@ impl Claims {
         if self.not_before.is_some_and(|not_before| now + skew < not_before) {
             return Err(Rejection::NotYetValid);
         }
-        rules.max_lifetime.map_or(Ok(()), |longest| self.check_lifetime(longest))
+        rules.max_lifetime.map_or(Ok(()), |longest| self.check_lifetime(longest, now + skew))
     }
 
-    fn check_lifetime(&self, longest: Duration) -> Result<(), Rejection> {
+    /// A life that is said to begin after `latest` begins there: the token is here already.
+    fn check_lifetime(&self, longest: Duration, latest: f64) -> Result<(), Rejection> {
         let expiration = self.expiration.ok_or(Rejection::ExpirationMissing)?;
         let issued_at = numeric_date(&self.members, "iat")?.ok_or(Rejection::IssuedAtMissing)?;
-        match expiration - issued_at <= longest.as_secs_f64() {
+        match expiration - issued_at.min(latest) <= longest.as_secs_f64() {
             true => Ok(()),
             false => Err(Rejection::LifetimeNotAllowed),
         }
@@ -162,6 +163,9 @@ mod tests {
             (r#"{"exp":100,"iat":40}"#, Ok(())),
             (r#"{"exp":100,"iat":39.9}"#, Err(Rejection::LifetimeNotAllowed)),
             (r#"{"exp":1e300,"iat":40}"#, Err(Rejection::LifetimeNotAllowed)),
+            (r#"{"exp":125,"iat":70}"#, Ok(())),
+            (r#"{"exp":126,"iat":70}"#, Err(Rejection::LifetimeNotAllowed)),
+            (r#"{"exp":500,"iat":900}"#, Err(Rejection::LifetimeNotAllowed)),
             (r#"{"exp":100}"#, Err(Rejection::IssuedAtMissing)),
             (r#"{"exp":100,"iat":"40"}"#, Err(Rejection::ClaimType)),
             (r#"{"iat":40}"#, Err(Rejection::ExpirationMissing)),

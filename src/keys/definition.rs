@@ -140,3 +140,70 @@ impl Definition {
 pub(super) fn get(cluster: &str, url: Url) -> CallRequest {
     CallRequest::get(cluster, url).with("accept", "application/json".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::keys::{ExpectedTenant, Version};
+
+    /// What is kept under a fingerprint must never serve another definition: it may trust another issuer.
+    #[test]
+    fn definitions_that_differ_in_anything_have_different_fingerprints() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let discovery = |at: &str, cluster: &str, hosts: &[(&str, &str)], expected| Source::Discovery {
+            url: url(at),
+            cluster: cluster.to_owned(),
+            hosts: hosts.iter().map(|(host, cluster)| (host.to_string(), cluster.to_string())).collect(),
+            expected,
+        };
+        let exactly = |name: &str| ExpectedIssuer::Exactly(name.to_owned());
+        let entra = ExpectedIssuer::Entra;
+        let id = |id: &str| ExpectedTenant::Id(id.to_owned());
+        let key_set = |at: &str, cluster: &str, issuer: &str| Source::KeySet {
+            url: url(at),
+            cluster: cluster.to_owned(),
+            issuer: issuer.to_owned(),
+        };
+        let configured = |issuer: &str, digest: &str| Source::Configured {
+            issuer: issuer.to_owned(),
+            keys: Vec::new(),
+            digest: digest.to_owned(),
+        };
+        let (a, b) = ("https://a.example/x", "https://b.example/x");
+        let sources = || {
+            vec![
+                discovery(a, "a", &[], exactly("a")),
+                discovery(b, "a", &[], exactly("a")),
+                discovery("https://a.example/y", "a", &[], exactly("a")),
+                discovery(a, "b", &[], exactly("a")),
+                discovery(a, "a", &[("k", "k")], exactly("a")),
+                discovery(a, "a", &[("k", "l")], exactly("a")),
+                discovery(a, "a", &[], exactly("b")),
+                discovery(a, "a", &[], entra(Version::V1, id("a"))),
+                discovery(a, "a", &[], entra(Version::V2, id("a"))),
+                discovery(a, "a", &[], entra(Version::V2, id("b"))),
+                discovery(a, "a", &[], entra(Version::V2, ExpectedTenant::Named)),
+                discovery(a, "a", &[], entra(Version::V2, ExpectedTenant::Template)),
+                key_set(a, "a", "a"),
+                key_set(b, "a", "a"),
+                key_set(a, "b", "a"),
+                key_set(a, "a", "b"),
+                configured("a", "a"),
+                configured("b", "a"),
+                configured("a", "b"),
+            ]
+        };
+        let of = |name: &str, algorithms: &[Algorithm]| -> Vec<Fingerprint> {
+            let all = sources().into_iter();
+            all.map(|source| Definition::new(name, algorithms.to_vec(), source).fingerprint).collect()
+        };
+        let all = [of("x", &[Algorithm::Rs256]), of("x", &[Algorithm::Rs256, Algorithm::Es256])].concat();
+        for (index, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(index + 1).all(|other| other != one), "{index}");
+        }
+        assert_eq!(of("x", &[Algorithm::Rs256]), of("another name", &[Algorithm::Rs256]));
+    }
+}

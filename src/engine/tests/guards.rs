@@ -259,3 +259,57 @@ fn a_refusal_is_logged_with_its_operation_and_its_caller() {
         ["refused: operation_not_found", "refused: claim_not_allowed, operations[0], client app-1"]
     );
 }
+
+#[test]
+fn token_and_key_both_leave_the_query() {
+    let mut world = world(
+        r#""validate": {"token": {"query": "access_token"}, "inbound_token": "remove"},
+        "subscription_key": {"products": ["a"]}"#,
+    );
+    let token = world.token(json!({}));
+    for query in [
+        format!("access_token={token}&x=1&subscription-key=key-1"),
+        format!("subscription-key=key-1&access_token={token}&x=1"),
+    ] {
+        assert_eq!(sent(&mut world, &format!("/a?{query}"), &[]), "forwarded :path=/a?x=1");
+    }
+}
+
+#[test]
+fn a_key_that_is_forwarded_stays_though_the_gateway_writes_its_header_elsewhere() {
+    let rest = r#""validate": "none", "subscription_key": {"products": ["a"], "header": "X-Key", "forward": FORWARD}},
+        {"match": {"path": {"exact": "/b"}}, "headers": {"set": {"X-Key": "of the gateway"}}"#;
+    let mut forwards = world(&rest.replace("FORWARD", "true"));
+    assert_eq!(sent(&mut forwards, "/a", &[("x-key", "key-1"), ("x_key", "forged")]), "forwarded -x_key");
+    assert_eq!(sent(&mut forwards, "/b", &[("x-key", "forged")]), "401 token_missing");
+    let mut hides = world(&rest.replace("FORWARD", "false"));
+    assert_eq!(sent(&mut hides, "/a", &[("x-key", "key-1")]), "forwarded -x-key");
+}
+
+#[test]
+fn a_request_that_waits_more_than_once_is_counted_once() {
+    let mut world = World::new();
+    let token = format!("Bearer {}", world.token(json!({})));
+    let step = world.start("GET", "/relay", &[token.as_bytes()]);
+    assert_eq!(world.finish(step), "forwarded authorization=Bearer imds-token");
+    assert_eq!(world.asked.len(), 3, "it waited for keys, and then for a token");
+    assert_eq!(world.state.counters.take().get(&Counter::Waited), Some(&1));
+}
+
+#[test]
+fn a_grpc_client_is_one_whose_content_type_says_so() {
+    let mut world = World::new();
+    for (content_type, is_grpc) in [
+        ("application/grpc", true),
+        ("application/grpc+proto", true),
+        ("application/grpc-web", false),
+        ("application/grpcx", false),
+        ("application/json", false),
+        ("", false),
+    ] {
+        let headers: [(&[u8], &[u8]); 3] =
+            [(b":method", b"POST"), (b":path", b"/protected"), (b"content-type", content_type.as_bytes())];
+        let Step::Refuse(refusal) = world.start_with(&headers) else { panic!("{content_type}") };
+        assert_eq!(!refusal.body.starts_with('{'), is_grpc, "{content_type}");
+    }
+}

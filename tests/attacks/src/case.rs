@@ -61,6 +61,19 @@ pub struct Case {
     pub key_set: Option<Document>,
     /// The discovery document of an issuer that is this case's own.
     pub discovery: Option<Document>,
+    /// What becomes of a request that is let pass.
+    #[serde(default)]
+    pub backend: Backend,
+}
+
+/// What the backend gets, as text: the path, and a line `name: value` for each header.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backend {
+    /// What must be there.
+    pub sees: Vec<String>,
+    /// What must not.
+    pub misses: Vec<String>,
 }
 
 fn main() -> String {
@@ -160,10 +173,12 @@ const fn thirty_two() -> usize {
 pub struct RequestEdit {
     /// Another method.
     pub method: Option<String>,
+    /// Another host.
+    pub host: Option<String>,
     /// Another path.
     pub path: Option<String>,
-    /// Header lines before `Authorization`.
-    pub headers: Vec<(String, String)>,
+    /// Header lines before `Authorization`, in place of the base's.
+    pub headers: Option<Vec<(String, String)>>,
     /// A body.
     pub body: Option<String>,
     /// The whole request, byte by byte: HTTP/1.1.
@@ -225,6 +240,8 @@ pub struct World {
     pub entra: Entra,
     /// The operations of Gatepass's configuration; cases with documents of their own add one each.
     pub operations: Vec<Value>,
+    /// The subscriptions of Gatepass's configuration.
+    pub subscription_keys: Value,
     /// Good requests.
     pub bases: BTreeMap<String, Base>,
 }
@@ -256,14 +273,33 @@ pub struct Base {
     /// The method.
     #[serde(default = "get")]
     pub method: String,
+    /// The host.
+    #[serde(default = "gateway")]
+    pub host: String,
     /// The path.
     pub path: String,
+    /// Header lines before `Authorization`.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// The values of the `Authorization` lines; one, `Bearer ${token}`, if nothing is said.
+    pub authorization: Option<Vec<String>>,
+    /// Whether Envoy's `jwt_authn` with `rbac` can be asked the same.
+    #[serde(default = "yes")]
+    pub peer: bool,
     /// The key that signs.
     pub key: String,
     /// The token's header, as members with JSON text or strings.
     pub header: Map<String, Value>,
     /// The claims, beside `nbf` and `exp`.
     pub claims: Map<String, Value>,
+}
+
+fn gateway() -> String {
+    "gateway".to_owned()
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn get() -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatepass::calls::{Answer, Call, MAX_ANSWER_BYTES, Outcome};
 use gatepass::config::Configuration;
-use gatepass::engine::{self, RequestHead, Step};
+use gatepass::engine::{self, Edit, Edits, RequestHead, Step};
 use gatepass::environment::Environment;
 use gatepass::jwt::Software;
 use gatepass::state::{State, StreamId};
@@ -24,6 +24,8 @@ pub struct Gateway {
     documents: BTreeMap<String, Published>,
     /// The paths that the gateway has asked for.
     pub asked: Vec<String>,
+    /// What the backend got of the last request that was let pass: see [`crate::case::Backend`].
+    pub forwarded: String,
     last_stream: u32,
 }
 
@@ -41,7 +43,15 @@ impl Gateway {
             wall: UnixTime::from_seconds(1_800_000_000),
         };
         let documents = corpus.documents(now.wall.seconds());
-        Self { configuration, state, now, documents, asked: Vec::new(), last_stream: 0 }
+        Self {
+            configuration,
+            state,
+            now,
+            documents,
+            asked: Vec::new(),
+            forwarded: String::new(),
+            last_stream: 0,
+        }
     }
 
     /// The wall clock, in seconds.
@@ -62,8 +72,11 @@ impl Gateway {
 
     /// A request from beginning to end: its status, and the reason where it was refused.
     pub fn send(&mut self, request: &Request) -> String {
-        let mut headers: Vec<(&[u8], &[u8])> =
-            vec![(b":method", request.method.as_bytes()), (b":path", &request.path)];
+        let mut headers: Vec<(&[u8], &[u8])> = vec![
+            (b":method", request.method.as_bytes()),
+            (b":authority", request.host.as_bytes()),
+            (b":path", &request.path),
+        ];
         headers.extend(request.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())));
         let stream = self.stream();
         let head = RequestHead::new(&headers);
@@ -78,7 +91,10 @@ impl Gateway {
             step = engine::wake(*pending, &mut self.state, stream, self.now);
         }
         match step {
-            Step::Forward(_) | Step::ForwardTo(..) => "200".to_owned(),
+            Step::Forward(edits) | Step::ForwardTo(edits, _) => {
+                self.forwarded = edited(request, &edits);
+                "200".to_owned()
+            }
             Step::Refuse(refusal) => format!("{} {}", refusal.status.as_u16(), refusal.reason.code()),
             Step::Wait(_) => "waits".to_owned(),
         }
@@ -120,4 +136,23 @@ impl Gateway {
             }
         }
     }
+}
+
+/// A request with the changes that the gateway makes, as text.
+fn edited(request: &Request, edits: &Edits) -> String {
+    let mut path = request.path.clone();
+    let mut headers = request.headers.clone();
+    for edit in edits.iter() {
+        match edit {
+            Edit::SetHeader(":path", value) => path = value.to_vec(),
+            Edit::SetHeader(name, value) => {
+                headers.retain(|(known, _)| known != name);
+                headers.push((name.to_owned(), value.to_vec()));
+            }
+            Edit::RemoveHeader(name) => headers.retain(|(known, _)| known != name),
+            Edit::SetFilterState(..) => {}
+        }
+    }
+    let lines = headers.iter().map(|(name, value)| format!("\n{name}: {}", String::from_utf8_lossy(value)));
+    String::from_utf8_lossy(&path).into_owned() + &lines.collect::<String>()
 }

@@ -28,6 +28,8 @@ pub struct Report {
     pub wrong_status: BTreeSet<String>,
     /// Refused with the right status for another reason.
     pub wrong_reason: BTreeSet<String>,
+    /// Let pass, and the backend got what it should not, or not what it should.
+    pub wrongly_forwarded: BTreeSet<String>,
     /// Deviations that are known, with the reason.
     pub known: BTreeMap<String, String>,
     /// Known deviations that were not seen: a surprise like any other.
@@ -79,6 +81,14 @@ impl Report {
         self.details.push(format!("{id}: {expected} was expected, {got} came"));
     }
 
+    /// Takes in what is wrong with what the backend got of a case.
+    pub fn forwarded(&mut self, id: &str, fault: Option<String>) {
+        if let Some(fault) = fault {
+            self.wrongly_forwarded.insert(id.to_owned());
+            self.details.push(fault);
+        }
+    }
+
     /// The control of a case was not let pass.
     pub fn void(&mut self, id: &str, got: &str) {
         self.void.insert(id.to_owned());
@@ -104,6 +114,7 @@ impl Report {
             &self.wrongly_rejected,
             &self.wrong_status,
             &self.wrong_reason,
+            &self.wrongly_forwarded,
             &self.unexpected_pass,
         ];
         let count: usize = surprises.iter().map(|ids| ids.len()).sum();

@@ -3,7 +3,7 @@
 //! | placeholder | what stands there in the end |
 //! |---|---|
 //! | `${name}` | what the place of the string offers: `token`, `good`, `h`, `p`, `s`, `issuer`… |
-//! | `${name\|filter}` | the same, changed: `standard`, `noncanonical`, `percent`, `upper`, `half` |
+//! | `${name\|filter}` | the same, changed: `standard`, `noncanonical`, `percent`, `upper`, `half`, `base64url` |
 //! | `${now}`, `${now+60}`, `${now-60}` | a time in seconds |
 //! | `${x:00a1}` | these bytes |
 //! | `${zeros:256}` | so many bytes of zero |
@@ -14,7 +14,7 @@
 //! | `${jwk:name}`, `${kid-jwk:name}`, `${x5c:name}` | a public key, the same with `kid`, a certificate of it |
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::keys::Keys;
@@ -122,6 +122,7 @@ fn filtered(value: &[u8], filter: &str) -> Vec<u8> {
         "noncanonical" => noncanonical(value),
         "percent" => value.iter().flat_map(|byte| format!("%{byte:02X}").into_bytes()).collect(),
         "upper" => text().to_uppercase().into_bytes(),
+        "base64url" => URL_SAFE_NO_PAD.encode(value).into_bytes(),
         "half" => value[..value.len() / 2].to_vec(),
         _ => panic!("no filter is called {filter}"),
     }

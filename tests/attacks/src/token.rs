@@ -37,6 +37,7 @@ pub fn of_case(case: &Case, base: &Base, text: Text<'_>, good: &str) -> Vec<u8> 
 fn timed(claims: &serde_json::Map<String, Value>, now: u64) -> serde_json::Map<String, Value> {
     let mut claims = claims.clone();
     claims.insert("nbf".to_owned(), (now - 60).into());
+    claims.insert("iat".to_owned(), (now - 60).into());
     claims.insert("exp".to_owned(), (now + 3_600).into());
     claims
 }

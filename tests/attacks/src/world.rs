@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::case::{self, Base, Case, Document, Issuer, ObjectEdit, PublishedKey};
+use crate::case::{self, Base, Case, Document, Issuer, ObjectEdit, PublishedKey, RequestEdit};
 use crate::corpus::Corpus;
 use crate::text::Text;
 use crate::token;
@@ -21,6 +21,8 @@ pub const AUDIENCE: &str = "api://attacks";
 pub struct Request {
     /// The method.
     pub method: String,
+    /// The host, with its port if any.
+    pub host: String,
     /// The path, with its query.
     pub path: Vec<u8>,
     /// The header lines, names in lower case.
@@ -84,6 +86,7 @@ impl Corpus {
             "wait": "3s",
             "issuers": issuers,
             "defaults": {"validate": {"issuer": "main", "audiences": [AUDIENCE]}},
+            "subscription_keys": self.world.subscription_keys,
             "operations": operations,
         })
     }
@@ -169,25 +172,11 @@ impl Corpus {
     pub fn request(&self, case: &Case, now: u64) -> Request {
         let base = self.base(case);
         let good = self.cached(&case.base, &base, now);
-        let text = || self.text(&base, now, &good);
-        let token = token::of_case(case, &base, text(), &good);
-        let text = text().with("token", token);
-        let one = ["Bearer ${token}".to_owned()];
-        let lines = case.authorization.as_deref().unwrap_or(&one);
-        let change = &case.request;
-        let mut headers = vec![("x-case".to_owned(), case.id.clone().into_bytes())];
-        headers.extend(change.headers.iter().map(|(name, value)| (name.clone(), text.bytes(value))));
-        headers.extend(lines.iter().map(|line| ("authorization".to_owned(), text.bytes(line))));
-        Request {
-            method: change.method.clone().unwrap_or_else(|| base.method.clone()),
-            path: change
-                .path
-                .as_ref()
-                .map_or_else(|| base.path.clone().into_bytes(), |path| text.bytes(path)),
-            headers,
-            body: change.body.as_ref().map(|body| text.bytes(body)).unwrap_or_default(),
-            raw: change.raw.as_ref().map(|raw| text.bytes(raw)),
-        }
+        let token = token::of_case(case, &base, self.text(&base, now, &good), &good);
+        let text = self.text(&base, now, &good).with("token", token);
+        let mut request = written(&base, &case.request, case.authorization.as_deref(), &text);
+        request.headers.insert(0, ("x-case".to_owned(), case.id.clone().into_bytes()));
+        request
     }
 
     /// The same request without what the case does to it. Of a case with an issuer of its own, that is a request
@@ -198,15 +187,21 @@ impl Corpus {
 
     /// The good request of a base.
     pub fn good(&self, base: &str, now: u64) -> Request {
-        let Base { method, path, .. } = &self.world.bases[base];
         let token = self.good_token(base, now);
-        Request {
-            method: method.clone(),
-            path: path.clone().into_bytes(),
-            headers: vec![("authorization".to_owned(), format!("Bearer {token}").into_bytes())],
-            body: Vec::new(),
-            raw: None,
-        }
+        let base = &self.world.bases[base];
+        let text = self.text(base, now, &token).with("token", token.as_str());
+        written(base, &RequestEdit::default(), None, &text)
+    }
+
+    /// What is wrong with what the backend got of a case that was let pass; see [`case::Backend`].
+    pub fn at_backend(&self, case: &Case, now: u64, got: &str) -> Option<String> {
+        let base = self.base(case);
+        let text = self.text(&base, now, &self.cached(&case.base, &base, now));
+        let has = |part: &&String| got.contains(&text.string(part));
+        let lacking = case.backend.sees.iter().find(|part| !has(part));
+        let leaked = case.backend.misses.iter().find(has);
+        let lacking = lacking.map(|part| format!("{}: the backend does not see {part}", case.id));
+        lacking.or_else(|| leaked.map(|part| format!("{}: the backend sees {part}", case.id)))
     }
 
     /// The good token of a base.
@@ -234,6 +229,22 @@ impl Corpus {
             text = text.with(name, parts.next().unwrap());
         }
         text
+    }
+}
+
+fn written(base: &Base, change: &RequestEdit, authorization: Option<&[String]>, text: &Text<'_>) -> Request {
+    let one = ["Bearer ${token}".to_owned()];
+    let lines = authorization.or(base.authorization.as_deref()).unwrap_or(&one);
+    let others = change.headers.as_ref().unwrap_or(&base.headers);
+    let mut headers: Vec<_> = others.iter().map(|(name, value)| (name.clone(), text.bytes(value))).collect();
+    headers.extend(lines.iter().map(|line| ("authorization".to_owned(), text.bytes(line))));
+    Request {
+        method: change.method.as_ref().unwrap_or(&base.method).clone(),
+        host: change.host.as_ref().unwrap_or(&base.host).clone(),
+        path: text.bytes(change.path.as_ref().unwrap_or(&base.path)),
+        headers,
+        body: change.body.as_ref().map(|body| text.bytes(body)).unwrap_or_default(),
+        raw: change.raw.as_ref().map(|raw| text.bytes(raw)),
     }
 }
 

@@ -16,6 +16,9 @@ fn try_case(corpus: &Corpus, gateway: &mut Gateway, report: &mut Report, case: &
     }
     let got = gateway.send(&corpus.request(case, now));
     report.judge(&case.id, &case.expect, &got);
+    if got == "200" {
+        report.forwarded(&case.id, corpus.at_backend(case, now, &gateway.forwarded));
+    }
 }
 
 #[test]

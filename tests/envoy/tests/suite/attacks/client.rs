@@ -49,8 +49,15 @@ impl Http1 {
 }
 
 fn written(request: &Request) -> Vec<u8> {
-    let mut bytes =
-        [request.method.as_bytes(), b" ", &request.path, b" HTTP/1.1\r\nhost: gateway\r\n"].concat();
+    let mut bytes = [
+        request.method.as_bytes(),
+        b" ",
+        &request.path,
+        b" HTTP/1.1\r\nhost: ",
+        request.host.as_bytes(),
+        b"\r\n",
+    ]
+    .concat();
     for (name, value) in &request.headers {
         bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
@@ -139,8 +146,8 @@ impl Http2 {
                 let field = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
                 told(answer.status().as_str(), field("grpc-status"), field(DETAILS))
             }
-            Ok(Err(error)) if error.is_reset() => "reset".to_owned(),
-            Ok(Err(error)) => panic!("the connection was lost: {error}"),
+            // Of the stream, or of the connection with it.
+            Ok(Err(_)) => "reset".to_owned(),
             Err(_) => "no-answer TimedOut".to_owned(),
         })
     }
@@ -150,7 +157,7 @@ fn message(request: &Request) -> Option<http::Request<()>> {
     if request.raw.is_some() {
         return None;
     }
-    let uri = [b"http://gateway", request.path.as_slice()].concat();
+    let uri = [b"http://", request.host.as_bytes(), &request.path].concat();
     let mut message = http::Request::builder().method(request.method.as_str()).uri(uri.as_slice());
     for (name, value) in &request.headers {
         message = message.header(name, http::HeaderValue::from_bytes(value).ok()?);

@@ -65,8 +65,8 @@ fn page(
          tests/attacks/corpus/differences.yaml. -->\n\n\
          The attack corpus runs against Gatepass and, in the same Envoy {version}, against Envoy's own `jwt_authn` \
          with `rbac`, configured for the same issuers, audiences and roles. Of {both} requests that both were sent, \
-         they decide {} differently. {} more both refuse, with another status. Cases about discovery documents and \
-         about parameters of paths, which these filters do not have, were not sent.\n",
+         they decide {} differently. {} more both refuse, with another status. Cases about what these \
+         filters do not have, such as discovery documents and parameters of paths, were not sent.\n",
         count(&lax) + count(&strict),
         statuses.count(),
     );

@@ -174,9 +174,9 @@ fn peer_filters(corpus: &Corpus) -> Value {
     ])
 }
 
-/// Whether the peer can be asked the same: it knows no discovery documents and no parameters of paths.
-pub fn peer_can(case: &Case) -> bool {
-    case.discovery.is_none() && case.base != "tenants"
+/// Whether the peer can be asked the same: it knows no discovery documents.
+pub fn peer_can(corpus: &Corpus, case: &Case) -> bool {
+    case.discovery.is_none() && corpus.world.bases[&case.base].peer
 }
 
 /// The operations as policies.
