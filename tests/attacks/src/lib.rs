@@ -7,6 +7,8 @@
 
 pub mod case;
 pub mod corpus;
+#[path = "../../figures/mod.rs"]
+pub mod figures;
 pub mod keys;
 pub mod native;
 pub mod report;

@@ -122,6 +122,11 @@ impl Report {
         assert_eq!(count, 0, "{:#?}, passed though known not to: {:?}", self.details, self.unexpected_pass);
     }
 
+    /// What the README says of it: how many were tried, wrongly accepted, wrongly rejected.
+    pub fn figures(&self) -> [usize; 3] {
+        [self.tried + self.generated, self.wrongly_accepted.len(), self.wrongly_rejected.len()]
+    }
+
     /// Writes it to the same file, whatever is in it.
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepass_attacks::native::Gateway;
-use gatepass_attacks::{Case, Corpus, Place, Report};
+use gatepass_attacks::{Case, Corpus, Place, Report, figures};
 
 use crate::CORPUS;
 
@@ -40,5 +40,6 @@ fn every_case_comes_out_as_it_must() {
     assert_eq!(gateway.waiting(), 0);
     let trapped: Vec<_> = gateway.asked.iter().filter(|path| path.starts_with("/trap")).collect();
     assert!(trapped.is_empty(), "places that tokens name were called: {trapped:?}");
+    figures::assert_in_readme("Attack corpus, in the core", report.figures());
     report.finish();
 }

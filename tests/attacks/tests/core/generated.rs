@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatepass_attacks::keys::base64url;
 use gatepass_attacks::native::Gateway;
 use gatepass_attacks::token::{decode, flipped};
-use gatepass_attacks::{Report, Request};
+use gatepass_attacks::{Report, Request, figures};
 
 use crate::CORPUS;
 
@@ -74,5 +74,6 @@ fn nothing_that_is_made_of_a_good_token_passes() {
         assert_eq!(send(&token), "200", "{base}: the good one");
     }
     assert!(report.generated > 8_000, "{}", report.generated);
+    figures::assert_in_readme("Good tokens with a bit, a length or a character changed", report.figures());
     report.finish();
 }

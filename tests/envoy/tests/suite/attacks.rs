@@ -9,7 +9,7 @@ mod volume;
 use std::{collections::BTreeMap, net::SocketAddr, sync::LazyLock};
 
 use client::{Http1, Http2};
-use gatepass_attacks::{Case, Corpus, Place, Report, Request, Version, world::has_own_issuer};
+use gatepass_attacks::{Case, Corpus, Place, Report, Request, Version, figures, world::has_own_issuer};
 use gateway::Gateway;
 use tokio::task::JoinSet;
 
@@ -167,6 +167,9 @@ async fn every_attack_is_refused_and_none_reaches_the_backend() {
         gateway.issuer.asked().into_iter().filter(|path| path.starts_with("/trap")).collect();
     assert_eq!(trapped, [""; 0], "places that tokens name were called");
     gateway.assert_counted(reasons(http1.values().chain(http2.values()))).await;
+    if gateway.is_newest().await {
+        figures::assert_in_readme("Attack corpus, on Envoy over HTTP/1.1 and HTTP/2", report.figures());
+    }
     report.finish();
 
     // Envoy's own filters, in the same Envoy.

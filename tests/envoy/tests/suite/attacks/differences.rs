@@ -6,7 +6,7 @@ use std::{
     fs,
 };
 
-use gatepass_attacks::{Corpus, corpus::Difference, report};
+use gatepass_attacks::{Corpus, corpus::Difference, figures, report};
 use gatepass_stack::Checkout;
 
 use super::Outcomes;
@@ -53,6 +53,8 @@ fn page(
     let (lax, strict): (Vec<_>, Vec<_>) =
         differences.iter().partition(|difference| difference.cases.iter().all(|id| found[id][1] == "200"));
     let count = |rows: &[&Difference]| rows.iter().map(|difference| difference.cases.len()).sum::<usize>();
+    let figures = [both, count(&lax), count(&strict)];
+    figures::assert_in_readme("The same attacks, Envoy's `jwt_authn` and `rbac` against us", figures);
     let statuses = ours.iter().filter(|(id, ours)| {
         let status = |answer: &str| answer.split(' ').next().map(str::to_owned);
         theirs
