@@ -1,5 +1,6 @@
 mod attach;
 mod guards;
+mod limits;
 mod position;
 mod request;
 

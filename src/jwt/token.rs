@@ -198,3 +198,30 @@ impl VerifiedToken {
         &self.claims
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_up_to_16_kib() {
+        for (bytes, said) in [(16 * 1024, Rejection::Malformed), (16 * 1024 + 1, Rejection::TooLarge)] {
+            assert_eq!(UnverifiedToken::parse(&"e".repeat(bytes)).map(|_| ()), Err(said), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_type_is_jwt_or_at_jwt_with_or_without_application() {
+        for good in ["JWT", "jwt", "at+jwt", "AT+JWT", "application/jwt", "Application/at+jwt"] {
+            assert!(is_jwt_type(good), "{good}");
+        }
+        for bad in
+            ["", "application", "application/", "text/jwt", "/jwt", "application/application/jwt", "JWTs"]
+        {
+            assert!(!is_jwt_type(bad), "{bad}");
+        }
+    }
+}

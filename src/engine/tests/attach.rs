@@ -125,6 +125,15 @@ fn a_request_that_may_go_on_without_a_token_waits_no_longer_than_its_time() {
 }
 
 #[test]
+fn what_is_kept_stays_while_another_token_is_waited_for() {
+    let second = r#"{"identity": "gateway", "resource": "api://second", "header": "x-second"}"#;
+    let mut world = world(&[&token_with(r#", "existing": "keep""#), second].join(","));
+    let step = sent(&mut world, &[CALLERS]);
+    assert_eq!(stripped(&step), ["x-second"]);
+    assert_eq!(world.finish(step), "forwarded x-second=Bearer imds-token");
+}
+
+#[test]
 fn several_are_attached_or_none() {
     let second = r#"{"identity": "gateway", "resource": "api://second", "header": "x-second"}"#;
     let two = [&token_with(""), second].join(",");

@@ -190,6 +190,10 @@ fn cookies_and_protocols_lose_the_token_alone() {
     let lines = [("cookie", "a=1"), ("cookie", &format!("session={t}")), ("cookie", "b=2")];
     assert_eq!(world_of_cookies.request_with("/api", &lines), "forwarded cookie=a=1; b=2");
     assert_eq!(world_of_cookies.request_with("/api", &[("cookie", "Session=x")]), "401 token_missing");
+    for (others, said) in [(16 * 1024, "forwarded cookie="), (16 * 1024 + 1, "401 token_too_large")] {
+        let cookie = format!("session={t}; {}", "a".repeat(others));
+        assert!(world_of_cookies.request_with("/api", &[("cookie", &cookie)]).starts_with(said), "{others}");
+    }
 
     let mut world = world(json!({"token": {"websocket_protocol": "bearer."}}));
     let t = world.token(json!({}));

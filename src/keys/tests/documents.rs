@@ -48,6 +48,7 @@ fn weak_and_odd_keys_are_dropped_and_counted() {
         odd("private", "d", json!("AAAA")),
         odd("off the curve", "y", good["x"].clone()),
         odd("short", "x", json!("AAAA")),
+        odd("short in the other coordinate", "y", json!("AAAA")),
         odd("another curve", "crv", json!("secp256k1")),
         odd("another issuer", "issuer", json!("https://other.example")),
         odd("duplicate", "use", json!("sig")),
