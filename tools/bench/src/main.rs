@@ -1,7 +1,10 @@
+//! `gatepass-bench envoy`: Gatepass beside Envoy's own filters.
+//!
 //! `gatepass-bench core`: instructions for a request in the core, counted by callgrind. They depend on the binary
 //! alone, not on what else the machine does, so two commits can be compared.
 
 mod core;
+mod envoy;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +30,8 @@ enum Subcommands {
         #[arg(long, default_value = "tools/bench/core.json")]
         figures: PathBuf,
     },
+    /// Measure Gatepass beside Envoy's own filters
+    Envoy(envoy::Options),
     /// Make requests of one kind (what is run under callgrind)
     Run { kind: Kind, requests: usize },
 }
@@ -40,6 +45,7 @@ const PREPARE_ONLY: &str = "GATEPASS_BENCH_PREPARE_ONLY";
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Subcommands::Core { write, figures } => core(write, &figures),
+        Subcommands::Envoy(options) => envoy::run(&options),
         Subcommands::Run { kind, requests } => {
             let mut world = World::new(kind, requests);
             if std::env::var_os(PREPARE_ONLY).is_none() {

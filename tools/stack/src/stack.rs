@@ -159,26 +159,20 @@ impl Builder {
             }
         };
         let mut tree = tree::read(&file)?;
-        let mut ports = ports::Replacements::from([
+        let ports = ports::Replacements::from([
             (ports::ADMIN, 0),
             (ports::IMDS, emulator.imds().port()),
             (ports::LOGIN, emulator.login().port()),
             (ports::BACKEND, emulator.backend().port()),
         ]);
-        let mut listeners = BTreeMap::new();
-        for (name, port) in tree::listeners(&tree) {
-            let reservation = Reservation::new()?;
-            ports.insert(port, reservation.address().port());
-            listeners.insert(name, reservation);
-        }
-        let addresses: Listeners =
-            listeners.iter().map(|(name, place)| (name.clone(), place.address())).collect();
         tree::replace_ports(&mut tree, &ports);
         tree::replace_files(&mut tree, "target/stack", folder.path());
         tree::replace_files(&mut tree, "target/gatepass.wasm", &module);
         for edit in self.edits {
             edit(&mut tree);
         }
+        let reservations = reserve(&mut tree)?;
+        let addresses = reservations.iter().map(|(name, place)| (name.clone(), place.address())).collect();
         let delivered = Delivered::take(self.delivery, &mut tree, folder.path())?;
         let configuration = folder.path().join("envoy.json");
         fs::write(&configuration, tree.to_string()).map_err(Error::io("Envoy's configuration"))?;
@@ -198,7 +192,7 @@ impl Builder {
         let mut stack = Stack::launch(&launch, addresses, emulator).await?;
         stack.delivery = self.delivery;
         stack.delivered = delivered;
-        stack.reservations = listeners;
+        stack.reservations = reservations;
         stack.folder = Some(folder);
         Ok(stack)
     }
@@ -418,6 +412,11 @@ impl Stack {
         }
     }
 
+    /// Envoy's process id.
+    pub fn process(&self) -> u32 {
+        self.envoy.process()
+    }
+
     /// Everything that Envoy and the filter have logged so far.
     pub fn log(&self) -> String {
         self.envoy.log()
@@ -445,6 +444,25 @@ impl Stack {
         delivered.deliver(configuration)?;
         seen.verdict(&self.admin, self.delivery).await
     }
+}
+
+/// Gives every listener a free port, and whoever calls it by its fixed one.
+fn reserve(tree: &mut Value) -> Result<BTreeMap<String, Reservation>, Error> {
+    let mut reservations = BTreeMap::new();
+    let mut ports = ports::Replacements::new();
+    for (name, address) in tree::listener_addresses(tree) {
+        let reservation = Reservation::new()?;
+        let port = reservation.address().port();
+        if let Some(fixed) =
+            address.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)
+        {
+            ports.insert(fixed, port);
+        }
+        *address = port.into();
+        reservations.insert(name, reservation);
+    }
+    tree::replace_ports(tree, &ports);
+    Ok(reservations)
 }
 
 async fn start_emulator(options: Options) -> Result<Emulator, Error> {

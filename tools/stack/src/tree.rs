@@ -50,6 +50,19 @@ pub fn listeners(tree: &Value) -> Vec<(String, u16)> {
     listeners.into_iter().flatten().filter_map(|listener| Some((name(listener)?, port(listener)?))).collect()
 }
 
+/// The ports of the listeners on TCP, each with the listener's name.
+pub(crate) fn listener_addresses(tree: &mut Value) -> Vec<(String, &mut Value)> {
+    let listeners = tree.pointer_mut("/static_resources/listeners").and_then(Value::as_array_mut);
+    let mut found = Vec::new();
+    for listener in listeners.into_iter().flatten() {
+        let name = listener.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if let Some(port) = listener.pointer_mut("/address/socket_address/port_value") {
+            found.push((name, port));
+        }
+    }
+    found
+}
+
 /// The HTTP filters of the first connection manager.
 pub fn http_filters(tree: &mut Value) -> Option<&mut Vec<Value>> {
     manager(tree)?.get_mut("http_filters")?.as_array_mut()

@@ -40,12 +40,7 @@ impl Gateway {
         let mut configuration = corpus.configuration();
         configuration["wait"] = json!(wait);
         let stack = start(builder.configuration(&configuration.to_string())).await;
-        let listeners: Value =
-            serde_json::from_str(&stack.admin().get("/listeners?format=json").await.unwrap()).unwrap();
-        let listeners = listeners["listener_statuses"].as_array().unwrap();
-        let peer = listeners.iter().find(|listener| listener["name"] == "peer").unwrap();
-        let peer = &peer["local_address"]["socket_address"]["port_value"];
-        let peer = SocketAddr::from(([127, 0, 0, 1], peer.as_u64().unwrap().try_into().unwrap()));
+        let peer = stack.listeners()["peer"];
         Self { stack, issuer, peer }
     }
 
