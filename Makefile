@@ -60,6 +60,7 @@ test: prerequisites ## All tests that need no Azure, with a summary: unit, wasm,
 
 test-unit: rust ## Unit tests, native
 	$(setup)/with-python.sh cargo test --workspace --exclude gatepass-envoy-tests --no-fail-fast
+	cargo test --package gatepass --features es512 --lib --test signatures -- jwt:: es512
 
 test-wasm: rust ## The core's unit tests inside WebAssembly, under Node
 	$(setup)/with-wasm-runner.sh cargo test --package gatepass --lib --target wasm32-unknown-unknown

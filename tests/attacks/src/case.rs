@@ -52,6 +52,9 @@ pub struct Case {
     pub signature: Option<SignatureEdit>,
     /// The compact form; `${h}.${p}.${s}` if nothing is said.
     pub token: Option<String>,
+    /// How it is encrypted, where its base is.
+    #[serde(default)]
+    pub encrypt: EncryptionEdit,
     /// The values of the `Authorization` lines; one, `Bearer ${token}`, if nothing is said.
     pub authorization: Option<Vec<String>>,
     /// Changes to the rest of the request.
@@ -124,6 +127,34 @@ pub struct Sign {
     pub pss: Option<Pss>,
     /// The hash of `pkcs1`; SHA-256 if nothing is said.
     pub hash: Option<Hash>,
+}
+
+/// How a good token is encrypted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Encryption {
+    /// The header's `alg`: `dir` or one of RSA's.
+    pub algorithm: String,
+    /// The key's name.
+    pub key: String,
+}
+
+/// Changes to how a token is encrypted.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EncryptionEdit {
+    /// Another `alg`, really used where it is one of RSA's.
+    pub algorithm: Option<String>,
+    /// Another key.
+    pub key: Option<String>,
+    /// Changes to the header.
+    pub header: ObjectEdit,
+    /// What is encrypted; `${signed}`, the signed token, if nothing is said.
+    pub content: Option<String>,
+    /// Changes to `key`, `iv`, `text` and `tag`.
+    pub parts: BTreeMap<String, SignatureEdit>,
+    /// The compact form; `${eh}.${ek}.${ei}.${ec}.${et}` if nothing is said.
+    pub token: Option<String>,
 }
 
 /// A change to a signature.
@@ -292,6 +323,8 @@ pub struct Base {
     pub header: Map<String, Value>,
     /// The claims, beside `nbf` and `exp`.
     pub claims: Map<String, Value>,
+    /// How it is encrypted, if it is.
+    pub encrypt: Option<Encryption>,
 }
 
 fn gateway() -> String {

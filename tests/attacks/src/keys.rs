@@ -32,6 +32,8 @@ pub enum KeySpec {
     P384,
     /// A key on Ed25519's curve.
     Ed25519,
+    /// A key of 32 bytes that is shared.
+    Symmetric,
 }
 
 /// How keys are made, by name.
@@ -60,6 +62,8 @@ pub enum Key {
     P384(p384::ecdsa::SigningKey),
     /// Ed25519.
     Ed25519(ed25519_compact::KeyPair),
+    /// Shared.
+    Symmetric(Vec<u8>),
 }
 
 /// An RSA key, whose private operation takes any number: padding is the caller's business.
@@ -90,6 +94,11 @@ impl Key {
                 }
             },
             KeySpec::Ed25519 => Self::Ed25519(ed25519_compact::KeyPair::generate()),
+            KeySpec::Symmetric => {
+                let mut bytes = vec![0; 32];
+                rand::RngCore::fill_bytes(&mut random, &mut bytes);
+                Self::Symmetric(bytes)
+            }
         }
     }
 
@@ -113,6 +122,7 @@ impl Key {
             Self::Ed25519(pair) => {
                 json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "x": base64url(&pair.pk[..])})
             }
+            Self::Symmetric(key) => json!({"kty": "oct", "k": base64url(key)}),
         }
     }
 
@@ -123,6 +133,7 @@ impl Key {
             Self::P256(key) => json!({"d": base64url(key.to_bytes())}),
             Self::P384(key) => json!({"d": base64url(key.to_bytes())}),
             Self::Ed25519(pair) => json!({"d": base64url(&pair.sk.seed()[..])}),
+            Self::Symmetric(_) => json!({}),
         }
     }
 
@@ -133,6 +144,7 @@ impl Key {
             Self::P256(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),
             Self::P384(key) => key.verifying_key().to_sec1_point(false).as_bytes().to_vec(),
             Self::Ed25519(pair) => pair.pk.to_vec(),
+            Self::Symmetric(key) => key.clone(),
         }
     }
 
@@ -157,7 +169,7 @@ impl Key {
                 public.to_public_key_der().unwrap().as_bytes().to_vec()
             }
             Self::P256(key) => key.verifying_key().to_public_key_der().unwrap().as_bytes().to_vec(),
-            Self::P384(_) | Self::Ed25519(_) => self.point(),
+            Self::P384(_) | Self::Ed25519(_) | Self::Symmetric(_) => self.point(),
         }
     }
 
@@ -185,6 +197,16 @@ impl Key {
                 signature.to_bytes().to_vec()
             }
             Self::Ed25519(pair) => pair.sk.sign(message, None).to_vec(),
+            Self::Symmetric(key) => hmac(algorithm, key, message),
+        }
+    }
+
+    /// The key as it stands in a secret of the configuration: PEM, or base64.
+    pub fn secret(&self) -> Vec<u8> {
+        match self {
+            Self::Rsa(key) => self.pem("PRIVATE KEY", &key.pkcs8(), "\n"),
+            Self::Symmetric(key) => STANDARD.encode(key).into_bytes(),
+            _ => panic!("not a key that tokens are encrypted to"),
         }
     }
 
@@ -318,12 +340,22 @@ impl RsaKey {
         Self { n: key.n().clone(), e: key.e().clone(), d: key.d().clone(), primes: Some(primes) }
     }
 
-    /// A certificate of the key, signed by itself (DER).
-    pub fn certificate(&self) -> Vec<u8> {
+    fn pkcs8(&self) -> Vec<u8> {
         use rsa::pkcs8::EncodePrivateKey as _;
         let primes = self.primes.clone().unwrap().to_vec();
         let key = rsa::RsaPrivateKey::from_components(self.n.clone(), self.e.clone(), self.d.clone(), primes);
-        let der = key.unwrap().to_pkcs8_der().unwrap().as_bytes().to_vec();
+        key.unwrap().to_pkcs8_der().unwrap().as_bytes().to_vec()
+    }
+
+    /// A short message, encrypted to the key.
+    pub fn encrypt(&self, padding: impl rsa::traits::PaddingScheme, message: &[u8]) -> Vec<u8> {
+        let key = rsa::RsaPublicKey::new(self.n.clone(), self.e.clone()).unwrap();
+        key.encrypt(&mut rand::thread_rng(), padding, message).unwrap()
+    }
+
+    /// A certificate of the key, signed by itself (DER).
+    pub fn certificate(&self) -> Vec<u8> {
+        let der = self.pkcs8();
         let key =
             rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der.as_slice().into(), &rcgen::PKCS_RSA_SHA256);
         let certificate = rcgen::CertificateParams::default().self_signed(&key.unwrap()).unwrap();

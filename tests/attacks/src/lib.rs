@@ -7,6 +7,7 @@
 
 pub mod case;
 pub mod corpus;
+pub mod encrypted;
 #[path = "../../figures/mod.rs"]
 pub mod figures;
 pub mod keys;

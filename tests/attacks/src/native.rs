@@ -8,7 +8,7 @@ use gatepass::calls::{Answer, Call, MAX_ANSWER_BYTES, Outcome};
 use gatepass::config::Configuration;
 use gatepass::engine::{self, Edit, Edits, RequestHead, Step};
 use gatepass::environment::Environment;
-use gatepass::jwt::Software;
+use gatepass::jwt::{Random, Software};
 use gatepass::state::{State, StreamId};
 use gatepass::time::{Monotonic, Now, UnixTime};
 use gatepass::tokens::lease::Alone;
@@ -29,6 +29,14 @@ pub struct Gateway {
     last_stream: u32,
 }
 
+struct ThreadRandom;
+
+impl Random for ThreadRandom {
+    fn seed(&mut self) -> Option<[u8; 32]> {
+        Some(rand::random())
+    }
+}
+
 impl Gateway {
     /// The gateway of a corpus.
     pub fn new(corpus: &Corpus) -> Self {
@@ -36,7 +44,7 @@ impl Gateway {
         let configuration = Configuration::parse(configuration.as_bytes(), &Environment::default())
             .unwrap_or_else(|faults| panic!("{faults:#?}"));
         let configuration = Rc::new(configuration);
-        let mut state = State::new(Software, 1);
+        let mut state = State::new(Software, 1).with_random(Box::new(ThreadRandom));
         state.install(&configuration, Now::default());
         let now = Now {
             monotonic: Monotonic::from_nanoseconds(1_000_000_000_000),

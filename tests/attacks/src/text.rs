@@ -11,6 +11,7 @@
 //! | `${items:abc*100}` | the same with commas between |
 //! | `${oct:100}` | so many symmetric keys, with commas between |
 //! | `${deep:200}` | lists within lists |
+//! | `${secret:name}` | a key as it stands in a secret of the configuration |
 //! | `${jwk:name}`, `${kid-jwk:name}`, `${x5c:name}` | a public key, the same with `kid`, a certificate of it |
 
 use base64::Engine;
@@ -107,6 +108,7 @@ impl<'a> Text<'a> {
                 jwk["kid"] = json!(argument);
                 jwk.to_string().into_bytes()
             }
+            "secret" => key().secret(),
             "x5c" => STANDARD.encode(key().rsa().certificate()).into_bytes(),
             _ => panic!("no placeholder makes {kind}"),
         }

@@ -4,6 +4,7 @@ use rsa::BigUint;
 use serde_json::Value;
 
 use crate::case::{Base, Case, ObjectEdit, SignatureEdit};
+use crate::encrypted;
 use crate::keys::{self, Hash, base64url, padded, sequence, tagged};
 use crate::text::Text;
 
@@ -16,7 +17,11 @@ pub fn good(base: &Base, text: &Text<'_>, subject: &str) -> String {
     let signing_input = format!("{}.{}", base64url(header), base64url(claims));
     let algorithm = base.header["alg"].as_str().unwrap();
     let signature = text.keys[&base.key].sign(algorithm, signing_input.as_bytes());
-    format!("{signing_input}.{}", base64url(signature))
+    let signed = format!("{signing_input}.{}", base64url(signature));
+    match &base.encrypt {
+        Some(encryption) => encrypted::good(encryption, text, &signed),
+        None => signed,
+    }
 }
 
 /// The token of a case. `text` knows its `good` one.
@@ -30,7 +35,11 @@ pub fn of_case(case: &Case, base: &Base, text: Text<'_>, good: &str) -> Vec<u8> 
     let signing_input = format!("{header}.{payload}");
     let signature = edited(case, base, &text, good, sign(case, base, &text, signing_input.as_bytes()));
     let text = text.with("h", header).with("p", payload).with("s", base64url(signature));
-    text.bytes(case.token.as_deref().unwrap_or("${h}.${p}.${s}"))
+    let signed = text.bytes(case.token.as_deref().unwrap_or("${h}.${p}.${s}"));
+    match &base.encrypt {
+        Some(encryption) => encrypted::of_case(case, encryption, text, signed),
+        None => signed,
+    }
 }
 
 /// The claims with a life around `now`.
@@ -83,12 +92,6 @@ fn edited(case: &Case, base: &Base, text: &Text<'_>, good: &str, signature: Vec<
     let of = |token: &str| decode(token.rsplit('.').next().unwrap_or_default());
     match case.signature.as_ref() {
         None => signature,
-        Some(SignatureEdit::Bytes(bytes)) => text.bytes(bytes),
-        Some(SignatureEdit::Flip(bit)) => flipped(signature, *bit),
-        Some(SignatureEdit::Truncate(by)) => signature[..signature.len() - by].to_vec(),
-        Some(SignatureEdit::Prepend(bytes)) => [text.bytes(bytes), signature].concat(),
-        Some(SignatureEdit::Append(bytes)) => [signature, text.bytes(bytes)].concat(),
-        Some(SignatureEdit::Reverse) => signature.into_iter().rev().collect(),
         Some(SignatureEdit::Good) => of(good),
         Some(SignatureEdit::Another) => of(&self::good(base, text, "another caller")),
         Some(SignatureEdit::Der) => der(&signature, false),
@@ -96,6 +99,20 @@ fn edited(case: &Case, base: &Base, text: &Text<'_>, good: &str, signature: Vec<
         Some(SignatureEdit::Ecdsa { r, s, bytes }) => {
             [padded(&number(r, &signature), *bytes), padded(&number(s, &signature), *bytes)].concat()
         }
+        Some(edit) => changed(edit, signature, text),
+    }
+}
+
+/// A part of a token with a change that any part can have.
+pub fn changed(edit: &SignatureEdit, part: Vec<u8>, text: &Text<'_>) -> Vec<u8> {
+    match edit {
+        SignatureEdit::Bytes(bytes) => text.bytes(bytes),
+        SignatureEdit::Flip(bit) => flipped(part, *bit),
+        SignatureEdit::Truncate(by) => part[..part.len() - by].to_vec(),
+        SignatureEdit::Prepend(bytes) => [text.bytes(bytes), part].concat(),
+        SignatureEdit::Append(bytes) => [part, text.bytes(bytes)].concat(),
+        SignatureEdit::Reverse => part.into_iter().rev().collect(),
+        _ => panic!("this change is for signatures alone"),
     }
 }
 

@@ -67,7 +67,9 @@ impl Corpus {
     /// The filter's configuration.
     pub fn configuration(&self) -> Value {
         let mut issuers = Map::new();
-        let mut operations = self.world.operations.clone();
+        let text = Text::new(&self.keys, 0);
+        let mut operations: Vec<Value> =
+            self.world.operations.iter().map(|operation| text.json(operation)).collect();
         for (name, issuer) in &self.world.issuers {
             issuers.insert(name.clone(), configured(&format!("/{name}"), &issuer.algorithms));
         }
