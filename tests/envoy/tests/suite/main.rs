@@ -12,6 +12,7 @@ mod cold_start;
 mod configuration;
 mod cors;
 mod credentials;
+mod encrypted;
 mod entra;
 mod examples;
 mod guards;
