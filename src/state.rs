@@ -391,6 +391,10 @@ impl Random for OfState<'_> {
     fn seed(&mut self) -> Option<[u8; 32]> {
         self.random.seed()
     }
+
+    fn sign(&mut self, arguments: &[u8]) -> Option<Vec<u8>> {
+        self.random.sign(arguments)
+    }
 }
 
 /// No randomness: nothing can be signed.

@@ -137,6 +137,53 @@ fn what_is_signed_verifies_with_the_certificates_key_and_no_other() {
     }
 }
 
+/// A host that can sign, and has no randomness to give; else what it answers.
+struct Host {
+    key: Option<rsa::RsaPrivateKey>,
+    answer: Option<Vec<u8>>,
+    seed: Option<[u8; 32]>,
+    asked: usize,
+}
+
+impl Random for Host {
+    fn seed(&mut self) -> Option<[u8; 32]> {
+        self.seed
+    }
+
+    fn sign(&mut self, arguments: &[u8]) -> Option<Vec<u8>> {
+        self.asked += 1;
+        assert!(arguments.starts_with(b"\x0a\x06sha256\x12"), "the hash, then the key");
+        let Some(key) = &self.key else { return self.answer.clone() };
+        let text = arguments.windows(3).rposition(|window| window == b"eyJ").unwrap();
+        let start = arguments[..text].windows(3).rposition(|window| window == b"eyJ").unwrap();
+        let digest = sha256(&arguments[start..]);
+        let signature = key.sign(rsa::Pkcs1v15Sign::new::<hmac_sha256::Hash>(), &digest).unwrap();
+        // SignResult: `result` is true, and the signature has 256 bytes.
+        Some([&[0x08, 0x01, 0x12, 0x80, 0x02], signature.as_slice()].concat())
+    }
+}
+
+#[test]
+fn a_host_signs_rs256_and_what_it_gives_counts_only_if_it_verifies() {
+    let rsa_key = rsa::RsaPrivateKey::new(&mut OsRng, 2_048).unwrap();
+    let pkcs8 = rsa_key.to_pkcs8_pem(LineEnding::LF).unwrap();
+    let signer = |algorithm| Signer::new(private(&pkcs8).unwrap(), algorithm, &KeyReference::None).unwrap();
+    let sign = |algorithm, host: &mut Host| signer(algorithm).sign(r#"{"a":1}"#, host);
+    let vm = sign(Algorithm::Rs256, &mut Host { key: None, answer: None, seed: Some([7; 32]), asked: 0 });
+    let mut host = Host { key: Some(rsa_key.clone()), answer: None, seed: None, asked: 0 };
+    assert_eq!(sign(Algorithm::Rs256, &mut host), vm, "without randomness: the VM had no part in it");
+    assert_eq!(sign(Algorithm::Ps256, &mut host), Err(SignFailure::NoRandomness));
+    assert_eq!(host.asked, 1);
+    for answer in [None, Some(Vec::new()), Some(vec![0x08, 0x01]), Some(vec![7; 261]), Some(vec![0; 4_096])] {
+        let mut host = Host { key: None, answer, seed: Some([7; 32]), asked: 0 };
+        assert_eq!((sign(Algorithm::Rs256, &mut host), host.asked), (vm.clone(), 1));
+    }
+    // Another key's signature.
+    let other = rsa::RsaPrivateKey::new(&mut OsRng, 2_048).unwrap();
+    let mut host = Host { key: Some(other), answer: None, seed: Some([7; 32]), asked: 0 };
+    assert_eq!((sign(Algorithm::Rs256, &mut host), host.asked), (vm.clone(), 1));
+}
+
 #[test]
 fn the_header_names_the_key_and_only_its_own_certificate() {
     let (forms, other) = (p256(), p256());

@@ -128,7 +128,7 @@ const fn host_hash(algorithm: Algorithm) -> Option<&'static [u8]> {
 }
 
 /// Appends a length-delimited field of a protobuf message.
-fn write_bytes(message: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+pub(super) fn write_bytes(message: &mut Vec<u8>, field: u8, bytes: &[u8]) {
     message.push(field << 3 | 2);
     let mut length = bytes.len();
     while length >= 0x80 {

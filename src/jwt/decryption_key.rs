@@ -139,7 +139,7 @@ impl DecryptionKey {
     pub fn effort(&self) -> u32 {
         match &self.key {
             Material::Symmetric(_) => 0,
-            Material::Private(key) => match &key.0 {
+            Material::Private(key) => match &key.pair {
                 Pair::P256(_) => 1,
                 Pair::Rsa(key) => rsa_effort(rsa::traits::PublicKeyParts::size(key.as_ref())),
             },

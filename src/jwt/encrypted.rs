@@ -105,7 +105,7 @@ impl<'t> EncryptedToken<'t> {
         }
         let content_key = match &key.key {
             Material::Symmetric(key) => self.unwrapped(key),
-            Material::Private(key) => match &key.0 {
+            Material::Private(key) => match &key.pair {
                 Pair::P256(key) => self.agreed(key),
                 Pair::Rsa(key) => {
                     let seed = random.seed().ok_or(DecryptFailure::NoRandomness)?;

@@ -60,7 +60,11 @@ pub enum BadKey {
 }
 
 /// A private key. `Debug` prints its kind only.
-pub struct PrivateKey(pub(super) Pair);
+pub struct PrivateKey {
+    pub(super) pair: Pair,
+    /// The key as a host takes it, where it was read in that form (RFC 5958).
+    pub(super) pkcs8: Option<Vec<u8>>,
+}
 
 pub(super) enum Pair {
     Rsa(Box<RsaPrivateKey>),
@@ -93,9 +97,12 @@ impl PrivateKey {
             "EC PRIVATE KEY" => der::ec_private_key(&block.der),
             _ => return Err(BadKey::Unsupported),
         };
-        Self::new(&info.map_err(|_| BadKey::Damaged)?)
+        let pair = Pair::new(&info.map_err(|_| BadKey::Damaged)?)?;
+        Ok(Self { pair, pkcs8: (block.label == "PRIVATE KEY").then_some(block.der) })
     }
+}
 
+impl Pair {
     fn new(info: &PrivateKeyInfo<'_>) -> Result<Self, BadKey> {
         let number = BigUint::from_bytes_be;
         match *info {
@@ -106,19 +113,21 @@ impl PrivateKey {
                 }
                 let primes = primes.map(number).to_vec();
                 let key = RsaPrivateKey::from_components(modulus, number(public), number(private), primes);
-                key.map(|key| Self(Pair::Rsa(Box::new(key)))).map_err(|_| BadKey::Impossible)
+                key.map(|key| Self::Rsa(Box::new(key))).map_err(|_| BadKey::Impossible)
             }
             PrivateKeyInfo::Ec { curve: Some(der::P256), scalar } => {
                 let key = p256::SecretKey::from_slice(scalar);
-                key.map(|key| Self(Pair::P256(Box::new(key)))).map_err(|_| BadKey::Impossible)
+                key.map(|key| Self::P256(Box::new(key))).map_err(|_| BadKey::Impossible)
             }
             PrivateKeyInfo::Ec { .. } | PrivateKeyInfo::Other => Err(BadKey::Unsupported),
         }
     }
+}
 
+impl PrivateKey {
     /// The kind of the key.
     pub const fn family(&self) -> Family {
-        match self.0 {
+        match self.pair {
             Pair::Rsa(_) => Family::Rsa,
             Pair::P256(_) => Family::P256,
         }
@@ -126,7 +135,7 @@ impl PrivateKey {
 
     /// The public key that belongs to it.
     pub fn public_key(&self) -> PublicJwk {
-        match &self.0 {
+        match &self.pair {
             Pair::Rsa(key) => {
                 PublicJwk::Rsa { modulus: key.n().to_bytes_be(), exponent: key.e().to_bytes_be() }
             }

@@ -1,16 +1,24 @@
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+use rsa::traits::PublicKeyParts;
 use serde_json::json;
 
+use super::by_host::write_bytes;
 use super::private_key::Pair;
 use super::{Algorithm, BadKey, Certificate, PrivateKey, sha256, to_base64url};
 use crate::secret::SecretString;
 
-/// Where randomness comes from: the core has none of its own.
+/// Where randomness comes from: the core has none of its own. Who has it may also be able to sign.
 pub trait Random {
     /// Bytes that nobody can foresee, or `None` where there are none to be had.
     fn seed(&mut self) -> Option<[u8; 32]>;
+
+    /// Calls the host's function `sign` (Envoy 1.37 and later; PKCS #1 v1.5 and ECDSA). `None` where there is none, or
+    /// it has failed, however that was.
+    fn sign(&mut self, _arguments: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// How a signed token says which key has signed it (RFC 7515, section 4.1).
@@ -83,7 +91,10 @@ impl Signer {
     pub fn sign(&self, claims: &str, random: &mut dyn Random) -> Result<SecretString, SignFailure> {
         let signing_input = format!("{}.{}", self.header, to_base64url(claims));
         let digest = sha256(signing_input.as_bytes());
-        let signature = match &self.key.0 {
+        if let Some(signature) = self.by_host(&signing_input, &digest, random) {
+            return Ok(SecretString::new(format!("{signing_input}.{}", to_base64url(signature))));
+        }
+        let signature = match &self.key.pair {
             Pair::Rsa(key) => {
                 let mut random = ChaCha20Rng::from_seed(random.seed().ok_or(SignFailure::NoRandomness)?);
                 match self.algorithm {
@@ -106,5 +117,20 @@ impl Signer {
             }
         };
         Ok(SecretString::new(format!("{signing_input}.{}", to_base64url(signature))))
+    }
+
+    /// RS256 by the host, a hundred times faster. What it gives counts only if it verifies.
+    fn by_host(&self, input: &str, digest: &[u8], random: &mut dyn Random) -> Option<Vec<u8>> {
+        let (Pair::Rsa(key), Algorithm::Rs256) = (&self.key.pair, self.algorithm) else { return None };
+        let mut arguments = Vec::new();
+        for (field, bytes) in [(1, &b"sha256"[..]), (2, self.key.pkcs8.as_deref()?), (3, input.as_bytes())] {
+            write_bytes(&mut arguments, field, bytes);
+        }
+        // SignResult { bool result = 1; bytes signature = 2; string error = 3; }
+        let answer = random.sign(&arguments)?;
+        let signature = answer.get(answer.len().checked_sub(key.size())?..)?;
+        let padding = rsa::Pkcs1v15Sign::new::<hmac_sha256::Hash>();
+        key.to_public_key().verify(padding, digest, signature).ok()?;
+        Some(signature.to_vec())
     }
 }
