@@ -33,7 +33,18 @@ const EVERY_SOURCE: &str = r#"{
             "client_id": "c", "private_key_jwt": {"private_key": {"ref": "ec"}, "algorithm": "ES256"}}},
         "static": {"static": {"token": {"ref": "key"}}}},
     "operations": [OPERATIONS]}"#;
-const IDENTITIES: [&str; 9] = ["imds", "app", "arc", "pod", "chain", "secret", "vaulted", "signed", "static"];
+/// The identities, and how their tokens begin.
+const IDENTITIES: [(&str, &str); 9] = [
+    ("imds", "imds-"),
+    ("app", "platform-"),
+    ("arc", "himds-"),
+    ("pod", "login-"),
+    ("chain", "login-"),
+    ("secret", "login-"),
+    ("vaulted", "idp-"),
+    ("signed", "signer-"),
+    ("static", "key-"),
+];
 /// Secrets that are attached themselves, and what they are called where they come from.
 const SECRETS: [(&str, &str); 2] = [("key", "/key"), ("vault", "/secrets/k")];
 
@@ -42,7 +53,8 @@ fn configuration() -> Rc<Configuration> {
         json!({"match": {"path": {"exact": format!("/{name}")}}, "anonymous": true, "attach": [attach]})
             .to_string()
     };
-    let tokens = IDENTITIES.map(|name| anonymous(name, json!({"identity": name, "resource": "api://a"})));
+    let tokens =
+        IDENTITIES.map(|(name, _)| anonymous(name, json!({"identity": name, "resource": "api://a"})));
     let secrets = SECRETS
         .map(|(name, _)| anonymous(&format!("secret-{name}"), json!({"secret": name, "header": "x-secret"})));
     let text = EVERY_SOURCE.replace("OPERATIONS", &[tokens.join(","), secrets.join(",")].join(","));
@@ -77,8 +89,8 @@ struct Read {
 struct Vm {
     state: State<Software>,
     configuration: Rc<Configuration>,
-    /// Requests that wait, and until when they may.
-    waiting: BTreeMap<StreamId, (Box<Pending>, u64)>,
+    /// Requests that wait, what for, and until when they may.
+    waiting: BTreeMap<StreamId, (Box<Pending>, String, u64)>,
     reads: BTreeMap<&'static str, Read>,
 }
 
@@ -144,15 +156,15 @@ impl Histories {
         self.last_stream += 1;
         let (stream, now) = (StreamId(self.last_stream), self.now());
         let served = self.served;
-        let path = format!("/{path}");
-        let head: [(&[u8], &[u8]); 2] = [(b":method", b"GET"), (b":path", path.as_bytes())];
+        let target = format!("/{path}");
+        let head: [(&[u8], &[u8]); 2] = [(b":method", b"GET"), (b":path", target.as_bytes())];
         let one = &mut self.vms[vm];
         match start(&one.configuration, &mut one.state, stream, &RequestHead::new(&head), now) {
             Step::Wait(pending) => {
-                one.waiting.insert(stream, (pending, self.clock.milliseconds + 10_000));
+                one.waiting.insert(stream, (pending, path.to_owned(), self.clock.milliseconds + 10_000));
                 self.due(vm);
             }
-            step => self.settle(vm, &step),
+            step => self.settle(vm, path, &step),
         }
         self.served > served
     }
@@ -200,19 +212,21 @@ impl Histories {
         for stream in streams {
             let now = self.now();
             let one = &mut self.vms[vm];
-            let Some((pending, until)) = one.waiting.remove(stream) else { continue };
+            let Some((pending, path, until)) = one.waiting.remove(stream) else { continue };
             match wake(*pending, &mut one.state, *stream, now) {
-                Step::Wait(pending) => drop(one.waiting.insert(*stream, (pending, until))),
-                step => self.settle(vm, &step),
+                Step::Wait(pending) => drop(one.waiting.insert(*stream, (pending, path, until))),
+                step => self.settle(vm, &path, &step),
             }
         }
     }
 
     /// What a request must not be answered with.
-    fn settle(&mut self, vm: usize, step: &Step) {
+    fn settle(&mut self, vm: usize, path: &str, step: &Step) {
         let told = told(step);
         if let Some(token) = told.strip_prefix("forwarded authorization=Bearer ") {
-            let is_static = token.starts_with("key-");
+            let (_, prefix) = IDENTITIES.iter().find(|(name, _)| *name == path).unwrap();
+            assert!(token.starts_with(prefix), "{path} got the token of another: {token}");
+            let is_static = path == "static";
             assert!(
                 is_static || self.clock.milliseconds < self.servers.ends[token],
                 "an expired token: {token}"
@@ -235,7 +249,7 @@ impl Histories {
         let late = self.vms[vm].state.waiting.take_late(now);
         self.wake(vm, &late);
         self.due(vm);
-        let mut limits = self.vms[vm].waiting.values().map(|(_, until)| *until);
+        let mut limits = self.vms[vm].waiting.values().map(|(_, _, until)| *until);
         assert!(limits.all(|until| self.clock.milliseconds < until), "a request waits for too long");
     }
 
@@ -301,6 +315,20 @@ impl Histories {
                 self.ended(&flight, &Outcome::Answer(timeout));
             }
             (0..self.vms.len()).for_each(|vm| self.tick(vm));
+            if milliseconds > 60_000 {
+                self.some_traffic();
+            }
+        }
+    }
+
+    /// Everything is in use, also while hours pass.
+    fn some_traffic(&mut self) {
+        for path in paths() {
+            let vm = self.dice.roll(self.vms.len() as u64) as usize;
+            self.request(vm, &path);
+        }
+        for _ in 0..self.flights.len() {
+            self.answer();
         }
     }
 
@@ -362,7 +390,7 @@ impl Histories {
                 self.advance(milliseconds);
             }
             34 => {
-                let minutes = [1, 6, 20, 300, 1_500][self.dice.roll(5) as usize];
+                let minutes = [2, 6, 25, 300, 1_500][self.dice.roll(5) as usize];
                 self.advance(minutes * 60_000);
             }
             35 => {
@@ -406,7 +434,7 @@ impl Histories {
 
 fn paths() -> Vec<String> {
     let secrets = SECRETS.iter().map(|(name, _)| format!("secret-{name}"));
-    IDENTITIES.iter().map(|name| (*name).to_owned()).chain(secrets).collect()
+    IDENTITIES.iter().map(|(name, _)| (*name).to_owned()).chain(secrets).collect()
 }
 
 /// What a call is for. Tokens are fetched once in the whole Envoy, secrets by each VM.

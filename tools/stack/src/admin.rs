@@ -49,6 +49,13 @@ impl Admin {
         Ok(self.stats(name).await?.get(name).copied().unwrap_or_default())
     }
 
+    /// The sum of the counters or gauges of that name, at the root or below a scope such as `cluster.backend`.
+    pub async fn stat_in_any_scope(&self, name: &str) -> Result<u64, Error> {
+        let filter = format!("(^|\\.){}$", name.replace('.', "\\."));
+        let answer = self.http.get(self.url("/stats")).query(&[("filter", filter)]).send().await?.text();
+        Ok(parse_stats(&answer.await?).values().sum())
+    }
+
     /// The whole configuration that Envoy runs with.
     pub async fn config_dump(&self) -> Result<Value, Error> {
         Ok(self.http.get(self.url("/config_dump")).send().await?.json().await?)

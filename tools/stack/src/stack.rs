@@ -392,9 +392,10 @@ impl Stack {
         self.admin.stats(prefix).await
     }
 
-    /// A counter or gauge of the filter, by its name after `gatepass.`; 0 if it is not there.
+    /// A counter or gauge of the filter, by its name after `gatepass.`; 0 if it is not there. (Envoy 1.36 puts those of
+    /// an upstream filter below its cluster.)
     pub async fn counter(&self, name: &str) -> Result<u64, Error> {
-        self.admin.stat(&format!("wasmcustom.gatepass.{name}")).await
+        self.admin.stat_in_any_scope(&format!("wasmcustom.gatepass.{name}")).await
     }
 
     /// Waits until a counter of the filter, which are written now and then, is at least `value`.

@@ -149,3 +149,28 @@ async fn bad_answers_are_counted_and_tried_again() {
     stack.counter_reaches("tokens.failed.unusable", 1).await.unwrap();
     stack.counter_reaches("sources.failed.client_secret", 3).await.unwrap();
 }
+
+#[tokio::test]
+async fn when_certificate_and_key_rotate_apart_the_last_pair_goes_on() {
+    let files = Files::new();
+    let credential = json!({"certificate": {"ref": "crt"}, "private_key": {"ref": "key"}});
+    let secrets = json!({"crt": from_file("crt"), "key": from_file("key")});
+    let builder =
+        gateway(&files, &["crt", "key"], entra(("certificate", credential)), secrets, |emulator, folder| {
+            emulator.set_client_token_lifetime(Duration::from_secs(8));
+            put(folder, "crt", &emulator.client_certificate());
+            put(folder, "key", &emulator.client_key(Algorithm::Rs256).unwrap());
+        });
+    let stack = start(builder).await;
+    assert_eq!(get(&stack, "/unprotected").await.status, 200);
+    // The authority's certificate is a certificate, but not this key's.
+    files.put("crt", &std::fs::read_to_string(stack.emulator().ca_certificate()).unwrap());
+    stack.counter_reaches("secrets.changed", 3).await.unwrap();
+    let before = stack.emulator().count(Endpoint::Token);
+    eventually("two more tokens", Duration::from_secs(20), || async {
+        assert_eq!(get(&stack, "/unprotected").await.status, 200);
+        stack.emulator().count(Endpoint::Token) >= before + 2
+    })
+    .await;
+    assert_eq!(stack.counter("tokens.failed.not_signed").await.unwrap(), 0, "{}", stack.log());
+}

@@ -1,5 +1,6 @@
 //! Every test starts the real Envoy with the filter, and the emulator of the Azure endpoints.
 
+mod alert;
 mod answers;
 mod attach;
 mod attacks;

@@ -146,3 +146,35 @@ async fn a_request_waits_fifteen_seconds_and_no_longer() {
     assert!(started.elapsed() < Duration::from_secs(17), "{:?}", started.elapsed());
     assert_no_crash(&stack);
 }
+
+#[tokio::test]
+async fn a_body_that_comes_slowly_but_in_time_is_waited_for() {
+    let stack = start(Stack::builder().prepare(|emulator| {
+        // A token answer has about two kilobytes.
+        emulator.script(Endpoint::Imds, vec![Fault::new(Action::Drip { bytes_per_second: 1_500 })]);
+    }))
+    .await;
+    assert_eq!(get(&stack, "/unprotected").await.status, 200, "{}", stack.log());
+    assert_eq!(stack.emulator().token_requests(), 1);
+}
+
+#[tokio::test]
+async fn an_identity_that_is_not_assigned_is_told_in_the_log_and_asked_for_once_a_minute() {
+    const REFUSAL: &str =
+        r#"{"error":"invalid_request","error_description":"AADSTS50001: c4n4ry Identity not found"}"#;
+    let stack = start(Stack::builder().prepare(|emulator| {
+        emulator.set_default_fault(Endpoint::Imds, Some(answer(400, REFUSAL)));
+    }))
+    .await;
+    for _ in 0..20 {
+        let answer = get(&stack, "/unprotected").await;
+        assert_unavailable(&answer);
+        let headers = format!("{:?}", answer.headers);
+        assert!(!answer.text().contains("c4n4ry") && !headers.contains("c4n4ry"), "the endpoint's words");
+    }
+    assert_eq!(stack.emulator().token_requests(), 1);
+    assert!(stack.log().contains("no token: status 400 (invalid_request, AADSTS50001"), "{}", stack.log());
+    assert!(!stack.log().contains("c4n4ry"), "{}", stack.log());
+    stack.counter_reaches("tokens.failed.status", 1).await.unwrap();
+    stack.counter_reaches("sources.failed.imds", 1).await.unwrap();
+}

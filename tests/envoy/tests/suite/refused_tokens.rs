@@ -35,7 +35,25 @@ fn token_requests(stack: &Stack) -> usize {
     requests(stack, Endpoint::Token).len()
 }
 
+/// Side by side: each of them waits a minute for its token to be old enough.
 #[tokio::test]
+async fn what_becomes_of_tokens_that_the_backend_refuses() {
+    tokio::join!(
+        a_thousand_refused_deletes_cost_no_token_request_and_delay_nothing(),
+        a_token_that_the_backend_calls_invalid_is_replaced_once_and_serves_until_then(
+            Challenge::invalid_token()
+        ),
+        a_token_that_the_backend_calls_invalid_is_replaced_once_and_serves_until_then(
+            Challenge::without_error()
+        ),
+        a_token_that_the_backend_calls_invalid_is_replaced_once_and_serves_until_then(
+            Challenge::without_header()
+        ),
+        claims_that_the_backend_asks_for_go_to_the_token_endpoint(),
+        a_young_token_is_not_replaced_and_neither_is_one_that_envoy_refused_itself(),
+    );
+}
+
 async fn a_thousand_refused_deletes_cost_no_token_request_and_delay_nothing() {
     let stack = with_an_old_token().await;
     assert_eq!(token_requests(&stack), 1);
@@ -53,39 +71,35 @@ async fn a_thousand_refused_deletes_cost_no_token_request_and_delay_nothing() {
     assert_no_crash(&stack);
 }
 
-#[tokio::test]
-async fn a_token_that_the_backend_calls_invalid_is_replaced_once_and_serves_until_then() {
-    for challenge in [Challenge::invalid_token(), Challenge::without_error(), Challenge::without_header()] {
-        let stack = with_an_old_token().await;
-        stack.emulator().set_default_fault(Endpoint::Token, Some(Fault::late(Duration::from_secs(2))));
-        stack.emulator().refuse_next(vec![challenge.clone(); 20]);
-        for _ in 0..20 {
-            let answer = get(&stack, "/orders").await;
-            assert_eq!(answer.status, 401, "the client sees it");
-        }
-        // The old one serves while the next one is fetched, and nobody waits.
-        let started = std::time::Instant::now();
-        assert_eq!(get(&stack, "/orders").await.status, 200);
-        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
-        eventually("another token", Duration::from_secs(6), || async { token_requests(&stack) == 2 }).await;
-        let old = seen_by_backend(&stack)[0].token_sha256.clone();
-        eventually("its use", Duration::from_secs(6), || async {
-            assert_eq!(get(&stack, "/orders").await.status, 200);
-            seen_by_backend(&stack).last().unwrap().token_sha256 != old
-        })
-        .await;
-        // Not again within five minutes.
-        stack.emulator().refuse_next(vec![challenge.clone(); 4]);
-        for _ in 0..4 {
-            assert_eq!(get(&stack, "/orders").await.status, 401);
-        }
-        sleep(Duration::from_secs(2)).await;
-        assert_eq!(token_requests(&stack), 2, "{challenge:?}");
-        assert_no_crash(&stack);
+async fn a_token_that_the_backend_calls_invalid_is_replaced_once_and_serves_until_then(challenge: Challenge) {
+    let stack = with_an_old_token().await;
+    stack.emulator().set_default_fault(Endpoint::Token, Some(Fault::late(Duration::from_secs(2))));
+    stack.emulator().refuse_next(vec![challenge.clone(); 20]);
+    for _ in 0..20 {
+        let answer = get(&stack, "/orders").await;
+        assert_eq!(answer.status, 401, "the client sees it");
     }
+    // The old one serves while the next one is fetched, and nobody waits.
+    let started = std::time::Instant::now();
+    assert_eq!(get(&stack, "/orders").await.status, 200);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    eventually("another token", Duration::from_secs(6), || async { token_requests(&stack) == 2 }).await;
+    let old = seen_by_backend(&stack)[0].token_sha256.clone();
+    eventually("its use", Duration::from_secs(6), || async {
+        assert_eq!(get(&stack, "/orders").await.status, 200);
+        seen_by_backend(&stack).last().unwrap().token_sha256 != old
+    })
+    .await;
+    // Not again within five minutes.
+    stack.emulator().refuse_next(vec![challenge.clone(); 4]);
+    for _ in 0..4 {
+        assert_eq!(get(&stack, "/orders").await.status, 401);
+    }
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(token_requests(&stack), 2, "{challenge:?}");
+    assert_no_crash(&stack);
 }
 
-#[tokio::test]
 async fn claims_that_the_backend_asks_for_go_to_the_token_endpoint() {
     let stack = with_an_old_token().await;
     let claims = r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#;
@@ -97,7 +111,6 @@ async fn claims_that_the_backend_asks_for_go_to_the_token_endpoint() {
 }
 
 /// The first token is a minute old for none of them.
-#[tokio::test]
 async fn a_young_token_is_not_replaced_and_neither_is_one_that_envoy_refused_itself() {
     let stack = start(listener().edit(|tree| {
         let route = json!({"match": {"path": "/local"}, "direct_response": {"status": 401}});

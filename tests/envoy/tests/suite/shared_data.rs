@@ -11,7 +11,7 @@ use gatepass::{
     time::Monotonic,
     tokens::entry::{Entry, Token, key, seal},
 };
-use gatepass_emulator::directory::{GATEWAY, READER};
+use gatepass_emulator::directory::{CONTOSO_API, GATEWAY, READER};
 use gatepass_stack::{Answer, Build, Stack, tree};
 use serde_json::{Value, json};
 
@@ -68,14 +68,19 @@ async fn two_plugins_with_one_vm_id_never_use_each_others_tokens() {
     assert_no_crash(&stack);
 }
 
-/// The record of the token that `/unprotected` attaches.
-fn record() -> Fingerprint {
-    let text = Stack::reference_configuration().unwrap().to_string();
+/// The record of the token that an operation attaches.
+fn record_of(configuration: &Value, operation: usize) -> Fingerprint {
+    let text = configuration.to_string();
     let configuration = Configuration::parse(text.as_bytes(), &Environment::default()).unwrap();
-    match &configuration.operations[1].attachments[0].credential {
+    match &configuration.operations[operation].attachments[0].credential {
         Credential::Token(token) => token.fingerprint,
         Credential::Secret(_) => panic!("not a secret"),
     }
+}
+
+/// The record of the token that `/unprotected` attaches.
+fn record() -> Fingerprint {
+    record_of(&Stack::reference_configuration().unwrap(), 1)
 }
 
 /// Writes into shared data as another plugin could; what was there before.
@@ -91,38 +96,68 @@ fn sealed(of: Fingerprint, body: &str) -> String {
     seal(of, body.as_bytes()) + body
 }
 
+/// Operations `/0` to `/7`, each with a token of its own.
+fn eight_records() -> Value {
+    let managed =
+        |name: &str, id: &str| json!({"managed_identity": {"source": "imds", "cluster": "imds", name: id}});
+    let identities = json!({
+        "a": {"managed_identity": {"source": "imds", "cluster": "imds"}},
+        "b": managed("client_id", READER.client_id),
+        "c": managed("object_id", READER.object_id),
+        "d": managed("resource_id", READER.resource_id.unwrap()),
+    });
+    let mut operations = Vec::new();
+    for identity in ["a", "b", "c", "d"] {
+        for resource in [CONTOSO_API.identifier_uri, CONTOSO_API.client_id] {
+            operations.push(
+                json!({"match": {"path": {"exact": format!("/{}", operations.len())}}, "anonymous": true,
+                "attach": [{"identity": identity, "resource": resource}]}),
+            );
+        }
+    }
+    json!({"identities": identities, "operations": operations})
+}
+
 #[tokio::test]
 async fn what_somebody_else_writes_does_no_harm() {
+    let configuration = eight_records();
     let far = u64::MAX / 2;
     let failure = json!({"count": 1_000_000, "not_before": far, "at": 0, "inputs": 0});
     let entry = |holder: Value, token: Value, failure: &Value| {
-        let body = json!({"holder": holder, "token": token, "failure": failure, "replaced": far});
-        sealed(record(), &body.to_string())
+        json!({"holder": holder, "token": token, "failure": failure, "replaced": far}).to_string()
     };
     let nothing = json!({"count": 0, "not_before": 0, "at": 0, "inputs": 0});
-    for hostile in [
-        "garbage".to_owned(),
-        "[".repeat(30_000),
-        sealed(record(), "garbage"),
-        entry(json!([7, far]), Value::Null, &nothing),
-        entry(Value::Null, json!(["a b", far, far, 0]), &nothing),
-        entry(Value::Null, json!(["expired", 1, 1, 0]), &nothing),
-        entry(Value::Null, json!(["for-ever", far, far, 0]), &nothing),
-        entry(Value::Null, Value::Null, &failure),
-    ] {
-        let stack = start(Stack::builder().build(Build::TestOnly)).await;
-        write(&stack, &key(record()), &hostile).await;
-        write(&stack, "gatepass.queues", &hostile).await;
-        let started = Instant::now();
-        assert_all_good(stack.at_once(20, &GET, "/unprotected").await);
-        assert!(started.elapsed() < Duration::from_secs(3), "{hostile:.60}: {:?}", started.elapsed());
-        assert_eq!(stack.emulator().token_requests(), 1, "{hostile:.60}");
+    let hostile = [
+        ("garbage".to_owned(), false),
+        ("[".repeat(30_000), false),
+        ("garbage".to_owned(), true),
+        (entry(json!([7, far]), Value::Null, &nothing), true),
+        (entry(Value::Null, json!(["a b", far, far, 0]), &nothing), true),
+        (entry(Value::Null, json!(["expired", 1, 1, 0]), &nothing), true),
+        (entry(Value::Null, json!(["for-ever", far, far, 0]), &nothing), true),
+        (entry(Value::Null, Value::Null, &failure), true),
+    ];
+    let text = configuration.to_string();
+    let stack = start(Stack::builder().build(Build::TestOnly).configuration(&text).edit(|tree| {
+        let routes = &mut tree::manager(tree).unwrap()["route_config"]["virtual_hosts"][0]["routes"];
+        *routes = json!([{"match": {"prefix": "/"}, "route": {"cluster": "backend"}}]);
+    }))
+    .await;
+    for (operation, (value, is_sealed)) in hostile.into_iter().enumerate() {
+        let of = record_of(&configuration, operation);
+        let value = if is_sealed { sealed(of, &value) } else { value };
+        write(&stack, &key(of), &value).await;
+        write(&stack, "gatepass.queues", &value).await;
+        let (path, started) = (format!("/{operation}"), Instant::now());
+        assert_all_good(stack.at_once(20, &GET, &path).await);
+        assert!(started.elapsed() < Duration::from_secs(3), "{value:.60}: {:?}", started.elapsed());
+        assert_eq!(stack.emulator().token_requests(), operation + 1, "{value:.60}");
         // And again over what is good.
-        let good = write(&stack, &key(record()), &hostile).await;
-        assert!(good.contains(r#""token":["ey"#), "{hostile:.60}");
-        assert_all_good(stack.at_once(20, &GET, "/unprotected").await);
-        assert_no_crash(&stack);
+        let good = write(&stack, &key(of), &value).await;
+        assert!(good.contains(r#""token":["ey"#), "{value:.60}");
+        assert_all_good(stack.at_once(20, &GET, &path).await);
     }
+    assert_no_crash(&stack);
 }
 
 /// The monotonic clock that Envoys of this machine read.
@@ -147,5 +182,26 @@ async fn a_good_looking_token_of_somebody_else_is_not_sent() {
         let status = get(&stack, "/unprotected").await.status;
         assert_eq!(status, if is_sent { 401 } else { 200 });
         assert_eq!(stack.emulator().token_requests(), usize::from(!is_sent));
+    }
+}
+
+#[tokio::test]
+async fn without_a_vm_id_workers_share_nothing_unless_the_configuration_says_so() {
+    const WARNING: &str = "the plugin has no vm_id, so workers do not share tokens";
+    for (shared_cache, shares, warns) in
+        [(None, false, true), (Some("on"), true, false), (Some("off"), false, false)]
+    {
+        let builder = Stack::builder().concurrency(2).edit(move |tree| {
+            tree::plugin(tree).unwrap()["vm_config"].as_object_mut().unwrap().remove("vm_id");
+        });
+        let stack = start(builder.configure(move |configuration| {
+            if let Some(shared_cache) = shared_cache {
+                configuration["shared_cache"] = json!(shared_cache);
+            }
+        }))
+        .await;
+        assert_all_good(stack.at_once(60, &GET, "/unprotected").await);
+        assert_eq!(stack.emulator().token_requests(), if shares { 1 } else { 2 }, "{shared_cache:?}");
+        assert_eq!(stack.log().contains(WARNING), warns, "{shared_cache:?}: {}", stack.log());
     }
 }

@@ -32,13 +32,20 @@ pub fn with_secret(builder: Builder, edit: impl FnOnce(&mut Value, &str) + Send 
 /// A gateway without a filter in its listener: the cluster of the backend attaches, with these options, and a 401 is
 /// tried again.
 fn upstream(options: Value) -> Builder {
+    upstream_with(options, json!({}))
+}
+
+/// The same with more in its operation.
+fn upstream_with(options: Value, more: Value) -> Builder {
     with_secret(Stack::builder().build(Build::ResponseHeaders), move |tree, secret| {
         let mut attach = json!({"identity": "partner", "resource": "api://contoso-api"});
         for (name, value) in options.as_object().unwrap() {
             attach[name] = value.clone();
         }
+        let mut operation = json!({"match": {"path": {"prefix": "/orders"}}, "attach": [attach]});
+        operation.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let configuration = json!({"position": "upstream", "identities": {"partner": client_credentials(secret)},
-            "operations": [{"match": {"path": {"prefix": "/orders"}}, "attach": [attach]}]});
+            "operations": [operation]});
         stand_upstream(tree, &configuration);
     })
 }
@@ -226,5 +233,19 @@ async fn a_credential_goes_to_its_cluster() {
     for (cluster, status) in [("backend", 200), ("other", 500)] {
         let stack = start(upstream(json!({"to": {"clusters": [cluster]}}))).await;
         assert_eq!(get(&stack, "/orders/1").await.status, status, "{cluster}");
+    }
+}
+
+#[tokio::test]
+async fn headers_are_set_and_removed_in_every_attempt() {
+    let headers = json!({"set": {"x-gateway": "contoso"}, "remove": ["x-internal"]});
+    let stack = with_a_revoked_token(upstream_with(json!({}), json!({ "headers": headers }))).await;
+    let mine = [("x-gateway", "spoofed"), ("x-internal", "mine"), ("x-other", "mine")];
+    let answer = post(&stack, "/orders/1", b"body".to_vec(), &mine).await;
+    assert_eq!((answer.status, tokens(&stack).len()), (200, 2), "{}", answer.text());
+    for request in seen_by_backend(&stack) {
+        let sent =
+            ["x-gateway", "x-internal", "x-other"].map(|name| request.header(name).map(ToOwned::to_owned));
+        assert_eq!(sent, [Some("contoso".to_owned()), None, Some("mine".to_owned())]);
     }
 }
