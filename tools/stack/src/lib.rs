@@ -22,6 +22,7 @@ mod delivery;
 mod envoy;
 mod error;
 mod example;
+mod older;
 pub mod ports;
 pub mod raw;
 mod reload;

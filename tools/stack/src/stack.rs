@@ -16,6 +16,7 @@ use crate::{
     Admin, Answer, Build, Checkout, Delivery, Error, Example, Scenario, Validation,
     delivery::Delivered,
     envoy::{self, Envoy, Launch},
+    older,
     ports::{self, Reservation},
     reload::Seen,
     tree,
@@ -168,6 +169,7 @@ impl Builder {
         tree::replace_ports(&mut tree, &ports);
         tree::replace_files(&mut tree, "target/stack", folder.path());
         tree::replace_files(&mut tree, "target/gatepass.wasm", &module);
+        older::adapt(&mut tree, &binary)?;
         for edit in self.edits {
             edit(&mut tree);
         }
@@ -204,6 +206,7 @@ impl Builder {
         let folder = TempDir::with_prefix("gatepass-").map_err(Error::io("a temporary folder"))?;
         let mut tree = tree::read(&checkout.envoy_yaml())?;
         tree::replace_files(&mut tree, "target/gatepass.wasm", &module);
+        older::adapt(&mut tree, &binary)?;
         without_tls(&mut tree);
         for edit in self.edits {
             edit(&mut tree);

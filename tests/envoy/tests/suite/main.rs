@@ -6,6 +6,7 @@ mod attach;
 mod attacks;
 mod bodies;
 mod bytes;
+mod capabilities;
 mod claims;
 mod client_credentials;
 mod clients;
