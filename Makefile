@@ -55,8 +55,8 @@ test-module: rust
 	! cargo xtask module --variant response_headers --input $(built)/module-test/gatepass.wasm --output target/refused.wasm
 	cp $(built)/module-test/gatepass.wasm target/gatepass-test-only.wasm
 
-test: prerequisites ## All tests that need no Azure, with a summary: unit, wasm, envoy
-	+@$(setup)/test.sh test-unit test-wasm test-envoy
+test: prerequisites ## All tests that need no Azure, with a summary: unit, wasm, envoy, compose
+	+@$(setup)/test.sh test-unit test-wasm test-envoy compose-test
 
 test-unit: rust ## Unit tests, native
 	$(setup)/with-python.sh cargo test --workspace --exclude gatepass-envoy-tests --no-fail-fast
@@ -70,6 +70,10 @@ test-envoy: build test-module ## The module in the real Envoy
 
 test-envoy-oldest: build test-module ## The same in the oldest Envoy that is supported
 	$(setup)/with-envoy.sh oldest $(setup)/with-python.sh cargo test --package gatepass-envoy-tests --no-fail-fast
+
+.PHONY: compose-test
+compose-test: ## Every example in containers; without a container engine it is skipped, and says so
+	$(setup)/compose-test.sh
 
 .PHONY: lint format advisories kubernetes
 lint: rust kubernetes ## Formatting, the rules of the rooms, clippy, licences and sources of dependencies, files for Kubernetes

@@ -2,14 +2,14 @@
 """Holds the files for Kubernetes and compose to their schemas, offline.
 
 Core kinds: the schemas of Kubernetes (kubernetes-validate, strict), the oldest and the newest that we name. Custom
-resources: crds.yaml beside this file. Compose: the schema of the compose specification. Prints each fault as
+resources: crds.yaml beside this file. Compose files and workflows: the schemas of their specifications. Prints each fault as
 FILE: WHERE: WHAT and, as the last line, the counts.
 """
 
+import importlib.util
 import json
 import re
 import sys
-from importlib import resources
 from pathlib import Path
 
 import jsonschema
@@ -122,18 +122,24 @@ def kubernetes_file(path, shapes):
     return len(documents), faults
 
 
-def compose_file(path):
-    schema = resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
-    validator = jsonschema.Draft7Validator(json.loads(schema.read_text()))
+def schema_file(path, name):
+    """Compose files and workflows: YAML for which check-jsonschema has a schema."""
     document = yaml.safe_load(path.read_text())
-    return 1, [(error.json_path, error.message) for error in validator.iter_errors(document)]
+    if True in document:  # `on:` of a workflow, as YAML 1.1 reads it
+        document["on"] = document.pop(True)
+    # Found, not imported: the package is here for its schemas alone.
+    package = Path(importlib.util.find_spec("check_jsonschema").origin).parent
+    schema = json.loads((package / "builtin_schemas" / "vendor" / name).read_text())
+    faults = jsonschema.Draft7Validator(schema).iter_errors(document)
+    return 1, [(fault.json_path, fault.message) for fault in faults]
 
 
 def main():
     entries = yaml.safe_load((Path(__file__).parent / "crds.yaml").read_text())
     shapes = {(entry["apiVersion"], entry["kind"]): entry for entry in entries}
     checked = [(path, kubernetes_file(path, shapes)) for path in sorted(FOLDER.rglob("*.yaml"))]
-    checked += [(path, compose_file(path)) for path in sorted((ROOT / "envoy").glob("docker-compose*.yaml"))]
+    for folder, name in (("envoy/docker-compose*.yaml", "compose-spec.json"), (".github/workflows/*.yaml", "github-workflows.json")):
+        checked += [(path, schema_file(path, name)) for path in sorted(ROOT.glob(folder))]
     faults = 0
     for path, (_, found) in checked:
         for where, what in found:

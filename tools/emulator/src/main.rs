@@ -1,5 +1,7 @@
 //! `gatepass-emulator`: the Azure identity endpoints on one machine, until it is interrupted.
 
+mod health;
+
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
@@ -39,6 +41,9 @@ struct Arguments {
     /// Where ca.pem is written, the certificate to trust, and the folder `files` with the caller's credentials
     #[arg(long, value_name = "DIRECTORY", default_value_os_t = Options::default().state_dir)]
     state_dir: PathBuf,
+    /// Start nothing: ask the emulator whose control interface this is whether it is ready, and exit with 0 or 1
+    #[arg(long)]
+    health: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -90,7 +95,12 @@ Endpoints that faults can be set for:
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    if arguments.health {
+        let is_ready = health::is_ready(arguments.control).unwrap_or(false);
+        return if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gatepass-emulator: {}", with_causes(&error));

@@ -11,6 +11,7 @@ mod claims;
 mod client_credentials;
 mod clients;
 mod cold_start;
+mod compose;
 mod configuration;
 mod cors;
 mod credentials;

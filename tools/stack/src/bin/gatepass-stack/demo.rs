@@ -14,25 +14,34 @@ pub(crate) async fn run(terminal: &Terminal, example: &str, free_ports: bool) ->
     let example = Example::find(&checkout()?, example)?;
     let scenario = Scenario::read(&example.scenario_yaml())?;
     let stack = start(terminal, &example, free_ports).await?;
+    let outcome = table(terminal, &scenario, &Target::from(&stack)).await?;
+    println!("It took {:.1} s. To send requests yourself:", started.elapsed().as_secs_f32());
+    println!();
+    println!("    make up EXAMPLE={}", example.name());
+    println!("    make down");
+    Ok(if outcome.faulty == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Goes through a scenario, a row for each step.
+pub(crate) async fn table(
+    terminal: &Terminal,
+    scenario: &Scenario,
+    target: &Target,
+) -> Result<Outcome, Error> {
     println!();
     println!("{}", scenario.about);
     println!();
     let width = scenario.width();
     let heading = line(width, ["", "request", "expected", "got", "token that the backend saw", "tokens*"]);
     println!("{}", terminal.paint(Tone::Strong, heading));
-    let outcome =
-        scenario.run(&Target::from(&stack), |row| println!("{}", show(terminal, width, row))).await?;
+    let outcome = scenario.run(target, |row| println!("{}", show(terminal, width, row))).await?;
     println!(
         "{}",
         terminal.paint(Tone::Quiet, "* token requests that the identity endpoints have seen so far")
     );
     println!();
     conclude(terminal, outcome);
-    println!("It took {:.1} s. To send requests yourself:", started.elapsed().as_secs_f32());
-    println!();
-    println!("    make up EXAMPLE={}", example.name());
-    println!("    make down");
-    Ok(if outcome.faulty == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(outcome)
 }
 
 async fn start(terminal: &Terminal, example: &Example, free_ports: bool) -> Result<Stack, Error> {

@@ -1,13 +1,15 @@
 //! Shows and runs Gatepass on the real Envoy, against the emulator of the Azure endpoints.
 
 mod background;
+mod compose;
 mod demo;
 mod interrupt;
+mod play;
 mod render;
 mod serve;
 mod terminal;
 
-use std::process::ExitCode;
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gatepass_stack::{Checkout, EXAMPLES, Error};
@@ -47,6 +49,25 @@ enum Action {
         #[arg(requires = "place")]
         example: Option<String>,
     },
+    /// Write what Envoy's container needs of an example: configuration, variables, module.
+    Compose {
+        /// The example's name.
+        example: String,
+        /// The folder that Envoy sees as /etc/envoy.
+        #[arg(long, value_name = "FOLDER")]
+        into: PathBuf,
+    },
+    /// Send the requests of an example to an Envoy that runs elsewhere, as in containers.
+    Play {
+        /// The example's name.
+        example: String,
+        /// Envoy's host; its ports are those of the example's envoy.yaml.
+        #[arg(long, value_name = "HOST")]
+        envoy: String,
+        /// Where the emulator's control interface listens.
+        #[arg(long, value_name = "ADDRESS")]
+        control: SocketAddr,
+    },
     /// What `up` starts in the background.
     #[command(hide = true)]
     Serve(Chosen),
@@ -77,6 +98,8 @@ async fn main() -> ExitCode {
         Action::Down => background::down().await,
         Action::Status => background::status(),
         Action::Render { place, example } => render::run(place, example.as_deref()),
+        Action::Compose { example, into } => compose::run(&example, &into),
+        Action::Play { example, envoy, control } => play::run(&terminal, &example, &envoy, control).await,
         Action::Serve(chosen) => serve::run(&chosen.example).await,
     };
     result.unwrap_or_else(|error| {
