@@ -75,11 +75,16 @@ test-envoy-oldest: build test-module ## The same in the oldest Envoy that is sup
 compose-test: ## Every example in containers; without a container engine it is skipped, and says so
 	$(setup)/compose-test.sh
 
+# Where the examples read their environment.
+example_variables := API_AUDIENCE=api API_RESOURCE=api://api AZURE_CLIENT_ID=client \
+	AZURE_TENANT_ID=00000000-0000-0000-0000-000000000001 AZURE_AUTHORITY_HOST=https://login.microsoftonline.com/
+
 .PHONY: lint format advisories kubernetes
-lint: rust kubernetes ## Formatting, the rules of the rooms, clippy, licences and sources of dependencies, files for Kubernetes
+lint: rust kubernetes ## Formatting, the rules of the rooms, clippy, every configuration, licences and sources of dependencies, files for Kubernetes
 	cargo fmt --all --check
 	cargo xtask rooms
 	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo run --quiet --package gatepass-cli -- check $(addprefix --env ,$(example_variables)) $$(git grep --files-with-matches --fixed-strings operations: -- 'envoy/*.yaml' 'examples/*.yaml')
 	cargo clippy --package gatepass --lib --target wasm32-wasip1 -- --deny warnings
 	cargo clippy --package gatepass --lib --tests --target wasm32-unknown-unknown -- --deny warnings
 	deny=$$($(setup)/cargo-tool.sh cargo-deny $(CARGO_DENY_VERSION) cargo-deny --locked) && "$$deny" --log-level error check bans licenses sources
@@ -93,6 +98,11 @@ kubernetes: rust ## The files in envoy/kubernetes and envoy/docker-compose.yaml:
 
 format: rust ## Format the code
 	cargo fmt --all
+
+.PHONY: docs
+docs: rust ## Renew the pages that are generated: docs/gatepass.schema.json, docs/configuration.md
+	cargo run --quiet --package gatepass-cli -- schema > target/schema.new && mv target/schema.new docs/gatepass.schema.json
+	cargo run --quiet --package gatepass-cli -- schema --format markdown > target/schema.new && mv target/schema.new docs/configuration.md
 
 advisories: rust ## Known vulnerabilities in dependencies (reads the RustSec database over the network)
 	deny=$$($(setup)/cargo-tool.sh cargo-deny $(CARGO_DENY_VERSION) cargo-deny --locked) && "$$deny" check advisories

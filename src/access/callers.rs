@@ -27,6 +27,11 @@ impl ApplicationIds {
         Self(ids)
     }
 
+    /// The ids.
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+
     /// Whether `id` is one of them.
     pub fn contain(&self, id: &str) -> bool {
         self.0.iter().any(|known| known == id || (is_guid(known) && known.eq_ignore_ascii_case(id)))

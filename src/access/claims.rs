@@ -154,6 +154,11 @@ impl Requirement {
         Self { by_method, otherwise }
     }
 
+    /// What is asked by method, and for the methods that are not named: nothing there means that they are refused.
+    pub const fn parts(&self) -> (&BTreeMap<String, RequiredClaim>, Option<&RequiredClaim>) {
+        (&self.by_method, self.otherwise.as_ref())
+    }
+
     pub(super) fn check(&self, method: &str, parameters: &Parameters, claims: &Claims) -> Result<(), Denied> {
         let claim = self.by_method.get(method).or(self.otherwise.as_ref()).ok_or(Denied::ClaimNotAllowed)?;
         claim.check(parameters, claims)

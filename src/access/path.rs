@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::canonical::{Ambiguities, AmbiguousPath, CanonicalPath};
 use crate::collect::one_by_one;
@@ -70,6 +71,29 @@ impl Parameters {
     }
 }
 
+/// The pattern as a person reads it: `/orders/{id}`, `/orders and below`, `below /orders`.
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_everything = self.segments.is_empty() && self.extent != Extent::Whole;
+        if self.extent == Extent::Below && !is_everything {
+            f.write_str("below ")?;
+        }
+        if self.segments.is_empty() {
+            f.write_str("/")?;
+        }
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Parameter(name) => write!(f, "/{{{name}}}")?,
+            }
+        }
+        if self.extent == Extent::AndBelow || is_everything {
+            f.write_str(" and below")?;
+        }
+        Ok(())
+    }
+}
+
 impl PathPattern {
     /// The pattern for `path` alone.
     ///
@@ -128,8 +152,7 @@ impl PathPattern {
     }
 
     /// How strictly paths are compared.
-    #[cfg(test)]
-    pub(super) const fn rules(&self) -> PathRules {
+    pub const fn rules(&self) -> PathRules {
         self.rules
     }
 

@@ -35,6 +35,11 @@ impl GatewayHeaders {
         Self(one_by_one(names.into_iter().map(|name| name.as_str().to_owned())))
     }
 
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -213,6 +213,12 @@ impl Configuration {
     }
 }
 
+/// The JSON Schema of the configuration: every field with its description and its default.
+#[cfg(feature = "schema")]
+pub fn schema() -> serde_json::Value {
+    raw::schema()
+}
+
 /// Reads the raw configuration. A field that does not exist is noted and taken out, so that one look shows all of
 /// them; any other fault of reading ends it.
 fn read(tree: &mut Json) -> Result<raw::Configuration, Vec<Fault>> {

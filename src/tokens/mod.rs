@@ -73,6 +73,11 @@ impl Definition {
         Ok(Self { identity: identity.to_owned(), fingerprint, source, target })
     }
 
+    /// What it is for: the parameter of the token request, and its value.
+    pub fn target(&self) -> (&'static str, &str) {
+        (self.target.0, &self.target.1)
+    }
+
     /// The name of the source, for counters.
     pub const fn source(&self) -> &'static str {
         self.source.name()

@@ -7,6 +7,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 /// A credential that is put into the request: the token of an identity, or a secret.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
     deny_unknown_fields,
     expecting = "an object with `identity` and one of `resource`, `scope`, `audience`, or with `secret` and `header`"
@@ -36,6 +37,7 @@ pub(in crate::config) struct Attach {
 
 /// What becomes of the caller's own header.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub(in crate::config) enum Existing {
     /// It goes, whatever becomes of the credential.
     #[default]
@@ -81,6 +83,7 @@ struct MoveTo {
 
 /// What becomes of the request where the credential is not to be had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`refuse` or `continue`")]
 pub(in crate::config) enum OnError {
     /// It gets 503.
@@ -92,6 +95,7 @@ pub(in crate::config) enum OnError {
 
 /// Where the request may go with the credential.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `clusters`")]
 pub(in crate::config) struct Destinations {
     /// Names of Envoy's clusters. Where the route that Envoy has chosen, after all changes to the headers, leads to

@@ -10,6 +10,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 /// Values are compared exactly; those of a claim are its text, its number or boolean as JSON text, or such items of
 /// a list.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a required claim: an object with `name` or `path`")]
 pub(in crate::config) struct RequiredClaim {
     /// The name of the claim, whatever characters it has. A dot does not lead into the claim: that is `path`.
@@ -31,6 +32,7 @@ pub(in crate::config) struct RequiredClaim {
 
 /// How the listed values and a claim's values must be to each other.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`all`, `any` or `not`")]
 pub(in crate::config) enum ClaimMatch {
     /// Every listed value is among the claim's.
@@ -45,11 +47,15 @@ pub(in crate::config) enum ClaimMatch {
 
 /// Roles that are required.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(untagged))]
 pub(in crate::config) enum Roles {
     /// The same for every method.
-    Same(Vec<String>),
+    Same(#[cfg_attr(feature = "schema", schemars(with = "OneOrMany"))] Vec<String>),
     /// By method; `*` is every method that is not named.
-    ByMethod(BTreeMap<String, Vec<String>>),
+    ByMethod(
+        #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, OneOrMany>"))]
+        BTreeMap<String, Vec<String>>,
+    ),
 }
 
 impl<'de> Deserialize<'de> for Roles {
@@ -82,7 +88,7 @@ impl<'de> Deserialize<'de> for Roles {
     }
 }
 
-struct OneOrMany(Vec<String>);
+pub(super) struct OneOrMany(Vec<String>);
 
 impl<'de> Deserialize<'de> for OneOrMany {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -6,6 +6,7 @@ use super::SecretPosition;
 
 /// A key that tokens are encrypted to: `private_key` or `symmetric_key`.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `private_key` or `symmetric_key`")]
 pub(in crate::config) struct DecryptionKey {
     /// A private key in PEM, RSA or P-256, without a password.

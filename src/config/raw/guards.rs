@@ -6,6 +6,7 @@ use super::SecretPosition;
 
 /// A subscription: its keys, and the products that they open.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a subscription: an object with `primary` and `products`")]
 pub(in crate::config) struct Subscription {
     /// One key.
@@ -18,6 +19,7 @@ pub(in crate::config) struct Subscription {
 
 /// The subscription key that an operation asks for.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `products`")]
 pub(in crate::config) struct SubscriptionKey {
     /// The products, any of which the key must open.
@@ -34,6 +36,7 @@ pub(in crate::config) struct SubscriptionKey {
 
 /// A header that a request must have, once: API Management's `check-header`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a required header: an object with `name`")]
 pub(in crate::config) struct RequiredHeader {
     /// Its name.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 /// A claim that the backend reads in a header. What clients send in this header reaches no backend, whatever the
 /// operation.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `claim` or `path`, and `header`")]
 pub(in crate::config) struct ClaimToHeader {
     /// The name of the claim, whatever characters it has.
@@ -22,6 +23,7 @@ pub(in crate::config) struct ClaimToHeader {
 
 /// A claim in Envoy's filter state, for access logs, RBAC, rate limits and CEL.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `claim` or `path`, and `key`")]
 pub(in crate::config) struct ClaimToFilterState {
     /// The name of the claim, whatever characters it has.
@@ -37,6 +39,7 @@ pub(in crate::config) struct ClaimToFilterState {
 
 /// How a claim is written.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`text` or `json_base64url`")]
 pub(in crate::config) enum ClaimEncoding {
     /// Text as it is, a number or boolean as its JSON text, a list of these joined by `,`. What could be read in two
@@ -49,6 +52,7 @@ pub(in crate::config) enum ClaimEncoding {
 
 /// Headers that an operation writes or takes away.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `set` or `remove`")]
 pub(in crate::config) struct Headers {
     /// Headers and their values, in place of whatever is there. No secrets: these belong into `attach`. What clients

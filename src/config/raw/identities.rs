@@ -9,6 +9,7 @@ use super::secrets::{SecretFile, SecretPosition};
 
 /// Where outbound tokens come from: exactly one of these kinds.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("minProperties" = 1, "maxProperties" = 1)))]
 #[serde(
     deny_unknown_fields,
     expecting = "an identity: an object with `managed_identity`, `workload_identity`, `client_credentials`, `static` or `chain`"
@@ -30,6 +31,7 @@ pub(in crate::config) struct Identity {
 
 /// A managed identity of Azure: system-assigned unless one of the ids is given.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `source` and `cluster`")]
 pub(in crate::config) struct ManagedIdentity {
     /// Which endpoint gives the tokens.
@@ -50,6 +52,7 @@ pub(in crate::config) struct ManagedIdentity {
 
 /// The endpoints that give tokens to managed identities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "the source of a managed identity")]
 pub(in crate::config) enum ManagedIdentitySource {
     /// The instance metadata service of virtual machines, scale sets and AKS nodes.
@@ -59,15 +62,19 @@ pub(in crate::config) enum ManagedIdentitySource {
     /// A machine that Azure Arc has joined. `IDENTITY_ENDPOINT` may come from the environment.
     Arc,
     /// Not offered.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     ServiceFabric,
     /// Not offered.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     CloudShell,
     /// Not offered.
+    #[cfg_attr(feature = "schema", schemars(skip))]
     AzureMl,
 }
 
 /// Where Envoy serves files under their own paths, by its `file_server` filter.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `cluster`")]
 pub(in crate::config) struct ChallengeFiles {
     /// Envoy's cluster.
@@ -76,6 +83,7 @@ pub(in crate::config) struct ChallengeFiles {
 
 /// A Kubernetes service account that Entra trusts. What is not said here comes from the environment, where AKS puts it.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `cluster` and `token`")]
 pub(in crate::config) struct WorkloadIdentity {
     /// Envoy's cluster for the login host.
@@ -92,6 +100,7 @@ pub(in crate::config) struct WorkloadIdentity {
 
 /// A client of an authorization server: `token_url` with `cluster`, or `entra`; and one credential.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
     deny_unknown_fields,
     expecting = "an object with `token_url` and `cluster` or `entra`, with `client_id` and a credential"
@@ -121,6 +130,7 @@ pub(in crate::config) struct ClientCredentials {
 /// A certificate that is registered for a client, with its private key. If one of the two files is rotated before the
 /// other, the last pair that belonged together is used until the other follows.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `certificate` and `private_key`")]
 pub(in crate::config) struct CertificateCredential {
     /// The certificate, PEM; the first one of a chain counts.
@@ -133,6 +143,7 @@ pub(in crate::config) struct CertificateCredential {
 
 /// A private key whose public half is registered for a client.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `private_key`")]
 pub(in crate::config) struct PrivateKeyJwt {
     /// The private key, PEM, without a password.
@@ -147,6 +158,7 @@ pub(in crate::config) struct PrivateKeyJwt {
 
 /// A tenant of Microsoft Entra ID, as a place to get tokens from.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `tenant` and `cluster`")]
 pub(in crate::config) struct EntraTokenEndpoint {
     /// The tenant: its id or one of its domains.
@@ -161,6 +173,7 @@ pub(in crate::config) struct EntraTokenEndpoint {
 
 /// The versions of Entra's token endpoint.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`v1` or `v2`")]
 pub(in crate::config) enum EntraVersion {
     /// `/oauth2/token`, which takes a `resource`.
@@ -172,6 +185,7 @@ pub(in crate::config) enum EntraVersion {
 
 /// Where a client's secret goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`body` or `basic`")]
 pub(in crate::config) enum ClientAuthentication {
     /// `client_id` and `client_secret` in the body (`client_secret_post`).
@@ -183,6 +197,7 @@ pub(in crate::config) enum ClientAuthentication {
 
 /// A token that is there already.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `token`")]
 pub(in crate::config) struct StaticToken {
     /// The token.

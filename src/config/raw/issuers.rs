@@ -9,6 +9,7 @@ use crate::json::Json;
 
 /// One issuer: `entra`, `discovery`, `jwks_uri`, or its keys themselves.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
     deny_unknown_fields,
     expecting = "an issuer: an object with `entra`, or with `discovery` and `cluster`"
@@ -43,14 +44,17 @@ pub(in crate::config) struct Issuer {
 
 /// A JWK Set (RFC 7517, section 5) of public keys.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `keys`")]
 pub(in crate::config) struct Jwks {
     /// The keys. A key without `kid` is for tokens whose `kid` is no other key's.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>"))]
     pub keys: Vec<Json>,
 }
 
 /// A public key in PEM.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `pem`")]
 pub(in crate::config) struct PublicKey {
     /// A certificate, of which only the key counts, or a public key: `CERTIFICATE`, `PUBLIC KEY`, `RSA PUBLIC KEY`.
@@ -61,6 +65,7 @@ pub(in crate::config) struct PublicKey {
 
 /// A key that the issuer shares with us.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `key`")]
 pub(in crate::config) struct SymmetricKey {
     /// The key in base64 or base64url: at least 32 bytes for HS256, 48 for HS384, 64 for HS512.
@@ -71,6 +76,7 @@ pub(in crate::config) struct SymmetricKey {
 
 /// Microsoft Entra ID: the issuers of one tenant, or of several.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `tenant` and `cluster`")]
 pub(in crate::config) struct Entra {
     /// A tenant's id (a GUID) or one of its domain names; or `organizations` for every organisation, or `common` for
@@ -91,6 +97,7 @@ pub(in crate::config) struct Entra {
 
 /// The versions of Entra's tokens.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`v1` or `v2`")]
 pub(in crate::config) enum Version {
     /// `ver` 1.0: `iss` is `https://sts.windows.net/<tenant>/`, `aud` is what the caller asked for.
@@ -101,6 +108,7 @@ pub(in crate::config) enum Version {
 
 /// The clouds of Microsoft Entra ID.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "the name of a cloud")]
 pub(in crate::config) enum Cloud {
     /// login.microsoftonline.com

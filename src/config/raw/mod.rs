@@ -12,6 +12,8 @@ mod identities;
 mod issuers;
 mod on_failure;
 mod operations;
+#[cfg(feature = "schema")]
+mod schema;
 mod secrets;
 mod token;
 mod validate;
@@ -37,6 +39,8 @@ pub(super) use identities::{
 pub(super) use issuers::{Cloud, Entra, Issuer, Jwks, PublicKey, SymmetricKey, Version};
 pub(super) use on_failure::{Body, OnFailure};
 pub(super) use operations::{Ambiguity, Match, Operation};
+#[cfg(feature = "schema")]
+pub(super) use schema::schema;
 pub(super) use secrets::{KeyVaultSecret, Secret, SecretFile, SecretPosition};
 pub(super) use token::{InboundToken, Scheme, TokenPlace};
 pub(super) use validate::{Alternative, OwnValidate, TokenType, Validate};
@@ -45,6 +49,7 @@ pub(super) use words::Words;
 
 /// The whole configuration.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `issuers`, `identities`, `defaults`, `operations`")]
 pub(super) struct Configuration {
     /// Where the filter stands in Envoy. Default `listener`.
@@ -79,6 +84,7 @@ pub(super) struct Configuration {
 
 /// Where the filter stands in Envoy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`listener` or `upstream`")]
 pub(super) enum Position {
     /// Among the HTTP filters of a connection manager: once per request, before its route's cluster is asked.
@@ -91,6 +97,7 @@ pub(super) enum Position {
 
 /// What applies to every operation that does not say otherwise.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `validate`")]
 pub(super) struct Defaults {
     /// How inbound tokens are checked.

@@ -2,6 +2,7 @@ use serde::Deserialize;
 
 /// How refusals look. An operation's fields replace those of the whole configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
     deny_unknown_fields,
     expecting = "an object with `status`, `forbidden_status`, `message`, `body`, `expose_reason`"
@@ -22,6 +23,7 @@ pub(in crate::config) struct OnFailure {
 
 /// The form of a refusal's body.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`apim` or `problem`")]
 pub(in crate::config) enum Body {
     /// API Management's: `{"statusCode": 401, "message": "…"}`.

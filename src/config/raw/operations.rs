@@ -6,6 +6,7 @@ use super::{Attach, Headers, OnFailure, OwnValidate, RequiredHeader, Subscriptio
 
 /// One operation.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an operation: an object with `match`")]
 pub(in crate::config) struct Operation {
     /// Which requests it is.
@@ -34,6 +35,7 @@ pub(in crate::config) struct Operation {
 
 /// Which requests an operation is.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `path` and, if wanted, `methods` and `hosts`")]
 pub(in crate::config) struct Match {
     /// Methods; without this field, all.
@@ -62,6 +64,7 @@ pub(in crate::config) struct Match {
 
 /// What is ambiguous in a path.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`encoded_slash`, `encoded_percent` or `semicolon`")]
 pub(in crate::config) enum Ambiguity {
     /// `%2F`; Envoy must keep it, by `path_with_escaped_slashes_action: KEEP_UNCHANGED`.
@@ -74,6 +77,7 @@ pub(in crate::config) enum Ambiguity {
 
 /// How a path is matched.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("minProperties" = 1, "maxProperties" = 1)))]
 #[serde(deny_unknown_fields, expecting = "an object with `exact`, `prefix` or `template`")]
 pub(in crate::config) struct PathMatch {
     /// This path.

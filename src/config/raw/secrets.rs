@@ -9,6 +9,7 @@ use crate::secret::SecretString;
 
 /// A secret: exactly one of these kinds.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("minProperties" = 1, "maxProperties" = 1)))]
 #[serde(deny_unknown_fields, expecting = "a secret: an object with `file`, `key_vault`, `env` or `inline`")]
 pub(in crate::config) struct Secret {
     /// The value itself. For trials: whoever reads the configuration reads it, and the log warns of it.
@@ -23,6 +24,7 @@ pub(in crate::config) struct Secret {
 
 /// A file that Envoy serves, by a listener of its own on a Unix socket: a filter has no files.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `cluster` and `path`")]
 pub(in crate::config) struct SecretFile {
     /// Envoy's cluster for that listener.
@@ -35,6 +37,7 @@ pub(in crate::config) struct SecretFile {
 
 /// A secret of Azure Key Vault.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `vault`, `name`, `identity` and `cluster`")]
 pub(in crate::config) struct KeyVaultSecret {
     /// The vault's URL: `https://<name>.vault.azure.net`, or its like in another cloud.
@@ -53,6 +56,7 @@ pub(in crate::config) struct KeyVaultSecret {
 
 /// A place where a secret is wanted: `{ref: <name of a secret>}`, or `{inline: <the value itself>}`.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub(in crate::config) enum SecretPosition {
     /// The name of an entry of `secrets`.
     Ref(SecretText),
@@ -62,7 +66,10 @@ pub(in crate::config) enum SecretPosition {
 
 /// A string that is never printed: what stands where a secret is wanted may be one.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct SecretText(pub SecretString);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(in crate::config) struct SecretText(
+    #[cfg_attr(feature = "schema", schemars(with = "String"))] pub SecretString,
+);
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -7,14 +7,15 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 /// Where a caller's token stands: one of `header`, `query`, `cookie`, `websocket_protocol`.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
     deny_unknown_fields,
     expecting = "a token's place: an object with `header`, `query`, `cookie` or `websocket_protocol`"
 )]
 pub(in crate::config) struct TokenPlace {
-    /// The name of a header. Default `Authorization`.
+    /// The name of a header. Default: `Authorization`.
     pub header: Option<String>,
-    /// What stands before the token in the header. Default `Bearer` for `Authorization`, `none` for any other.
+    /// What stands before the token in the header. Default: `Bearer` for `Authorization`, `none` for any other.
     pub scheme: Option<Scheme>,
     /// The name of a query parameter: letters, digits, `-`, `.`, `_` and `~`. Requests may write it in any case and
     /// percent-encoded, as there are backends that read it so.
@@ -30,6 +31,7 @@ pub(in crate::config) struct TokenPlace {
 
 /// What stands before a token in a header.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`Bearer`, `optional` or `none`")]
 pub(in crate::config) enum Scheme {
     /// `Bearer` and a space, in any case of letters.
@@ -43,6 +45,7 @@ pub(in crate::config) enum Scheme {
 
 /// What becomes of the caller's token: `forward`, `remove` or `{move_to: header}`.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub(in crate::config) enum InboundToken {
     /// It goes on to the backend as it came.
     Forward,

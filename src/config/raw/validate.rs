@@ -9,9 +9,9 @@ use super::{
     ClaimToFilterState, ClaimToHeader, DecryptionKey, InboundToken, RequiredClaim, Roles, TokenPlace, Words,
 };
 
-/// How inbound tokens are checked: by one issuer (`issuer` and the fields behind it), or by one of several
-/// (`any_of`).
+/// How inbound tokens are checked: by one issuer (`issuer`), or by one of several (`any_of`).
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
     deny_unknown_fields,
     expecting = "an object with `issuer`, `any_of`, `audiences`, `roles` or `required_claims`"
@@ -30,7 +30,8 @@ pub(in crate::config) struct Validate {
     pub backend_application_ids: Option<Vec<String>>,
     /// Whether the caller must be an application by itself, or act for a user. Entra only.
     pub token_type: Option<TokenType>,
-    /// Several issuers, with what is asked of the tokens of each. It stands in place of all the fields above.
+    /// Several issuers, with what is asked of the tokens of each. It stands in place of `issuer`, `audiences`,
+    /// `client_application_ids`, `backend_application_ids` and `token_type`.
     pub any_of: Option<Vec<Alternative>>,
     /// Roles, any of which the token must have: one, a list, or by method with `"*"` for all others.
     pub roles: Option<Roles>,
@@ -63,10 +64,12 @@ pub(in crate::config) struct Validate {
 
 /// How the inbound tokens of one operation are checked, or that they are not.
 #[derive(Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub(in crate::config) enum OwnValidate {
     /// The word `none`.
     None,
     /// What replaces the defaults or adds to them.
+    #[cfg_attr(feature = "schema", schemars(untagged))]
     Rules(Box<Validate>),
 }
 
@@ -101,6 +104,7 @@ impl<'de> Deserialize<'de> for OwnValidate {
 /// One of several issuers, and what is asked of its tokens alone. `roles` and `required_claims` add to those beside
 /// `any_of`.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `issuer` and `audiences`")]
 pub(in crate::config) struct Alternative {
     /// The name of the issuer.
@@ -121,6 +125,7 @@ pub(in crate::config) struct Alternative {
 
 /// The kinds of Entra's access tokens.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", expecting = "`app` or `user`")]
 pub(in crate::config) enum TokenType {
     /// An application's own: `idtyp` is `app`, or where that is not there, there is no `scp`, and `oid` is `sub`.

@@ -5,15 +5,17 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 /// A value that stands for `${name}` in any string of the configuration: text, or `{env: VARIABLE}`.
 #[derive(Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(untagged))]
 pub(in crate::config) enum Value {
     /// This text, as it is.
     Literal(String),
     /// The environment variable of this name; it must be set.
-    Env(String),
+    Env(#[cfg_attr(feature = "schema", schemars(with = "FromEnvironment"))] String),
 }
 
 /// The environment variable that a value is.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an object with `env`")]
 struct FromEnvironment {
     /// The name of the variable.

@@ -7,10 +7,12 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 /// What is accepted.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "snake_case"))]
 pub(in crate::config) enum Words {
     /// Everything.
     Any,
     /// One of these.
+    #[cfg_attr(feature = "schema", schemars(untagged))]
     OneOf(Vec<String>),
 }
 

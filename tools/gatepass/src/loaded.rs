@@ -3,21 +3,42 @@
 use std::io;
 use std::path::Path;
 
+use crate::document::{self, Node, Value};
 use gatepass::config::{Configuration, Fault};
 use gatepass::environment::Environment;
-use serde_json::Value;
-
-use crate::document::{self, Node};
 
 /// The first configuration of a file, as it is written.
 pub(crate) fn read(file: &Path) -> io::Result<Node> {
     let name = file.display();
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
-    let documents = document::read(&text).map_err(|error| io::Error::other(format!("{name}: {error}")))?;
+    let other = |what: String| io::Error::other(format!("{name}: {what}"));
+    let documents = document::read(&text).map_err(|error| other(error.to_string()))?;
     let found = documents.iter().flat_map(crate::check::find).next();
-    let found = found.map(|found| found.configuration.clone());
-    found.ok_or_else(|| io::Error::other(format!("{name}: there is no configuration of Gatepass in it")))
+    let Some(found) = found else {
+        return Err(other("there is no configuration of Gatepass in it".to_owned()));
+    };
+    written(found.configuration).ok_or_else(|| {
+        other(
+            "the configuration is a string (a `StringValue`) and not JSON; `gatepass check` shows where"
+                .to_owned(),
+        )
+    })
+}
+
+/// A configuration as an object: a string (a `StringValue`) holds it as JSON.
+fn written(node: &Node) -> Option<Node> {
+    let Value::String(text) = &node.value else { return Some(node.clone()) };
+    serde_json::from_str::<serde_json::Value>(text).ok()?;
+    document::read(text).ok()?.into_iter().next()
+}
+
+/// What the filter gets to read.
+fn bytes(node: &Node) -> Vec<u8> {
+    match &node.value {
+        Value::String(text) => text.clone().into_bytes(),
+        _ => node.to_json().to_string().into_bytes(),
+    }
 }
 
 /// The variables of this machine, and those that were given.
@@ -25,9 +46,14 @@ pub(crate) fn environment(given: &[(String, String)]) -> Environment {
     std::env::vars().chain(given.iter().cloned()).collect()
 }
 
+/// What the filter makes of a configuration.
+pub(crate) fn parse(node: &Node, environment: &Environment) -> Result<Configuration, Vec<Fault>> {
+    Configuration::parse(&bytes(node), environment)
+}
+
 /// What the filter makes of a configuration, after a change to it.
 pub(crate) fn compiled(
-    configuration: &Value,
+    configuration: &serde_json::Value,
     environment: &Environment,
 ) -> Result<Configuration, Vec<Fault>> {
     Configuration::parse(configuration.to_string().as_bytes(), environment)

@@ -5,6 +5,9 @@ mod document;
 mod explain;
 mod import;
 mod loaded;
+#[cfg(test)]
+mod repository;
+mod schema;
 mod token;
 
 use std::process::ExitCode;
@@ -24,7 +27,7 @@ struct Cli {
 enum Command {
     /// Check configurations, and what is around them in an envoy.yaml or a Kubernetes resource
     #[command(
-        after_help = "Examples:\n  gatepass check gatepass.yaml\n  gatepass check --format json envoy/*.yaml"
+        after_help = "Examples:\n  gatepass check gatepass.yaml\n  gatepass check --effective gatepass.yaml\n  gatepass check --format json envoy/*.yaml"
     )]
     Check(check::Check),
     /// Explain what becomes of a request, check by check, and what to do about a refusal
@@ -42,6 +45,11 @@ enum Command {
         after_help = "Example:\n  gatepass token --config gatepass.yaml --identity gateway --resource api://contoso-api"
     )]
     Token(token::Token),
+    /// Print the JSON Schema of the configuration, or the reference of its fields
+    #[command(
+        after_help = "Examples:\n  gatepass schema > gatepass.schema.json\n  gatepass schema --format markdown\n\nA first line in a configuration makes editors use it:\n  # yaml-language-server: $schema=gatepass.schema.json"
+    )]
+    Schema(schema::Schema),
     /// Print the script that completes commands in a shell
     #[command(after_help = "Example:\n  source <(gatepass completions bash)")]
     Completions {
@@ -90,6 +98,7 @@ fn run(command: &Command) -> std::io::Result<Outcome> {
         Command::Explain(explain) => return explain::run(explain),
         Command::Import(import) => return import::run(import),
         Command::Token(token) => return token::run(token),
+        Command::Schema(schema) => return schema::run(schema),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "gatepass", &mut std::io::stdout());
         }

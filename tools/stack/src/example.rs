@@ -95,6 +95,7 @@ impl Example {
         let folder = self.folder.clone();
         environment.add_function("plugin_configuration", move |file: &str| {
             let text = fs::read_to_string(folder.join(file));
+            let text = text.map(|text| text.strip_prefix(EDITORS_LINE).map_or_else(|| text.clone(), str::to_owned));
             text.map_err(|error| {
                 minijinja::Error::new(ErrorKind::InvalidOperation, format!("{file}: {error}"))
             })
@@ -102,6 +103,9 @@ impl Example {
         environment
     }
 }
+
+/// The line by which editors know what a plugin's configuration may hold; Envoy's configuration is another document.
+const EDITORS_LINE: &str = "# yaml-language-server: $schema=../../docs/gatepass.schema.json\n";
 
 const LOOPBACK: &str = "127.0.0.1";
 

@@ -1,5 +1,6 @@
 //! `gatepass check`: what the filter would say to a configuration, and what is unsafe around it.
 
+mod effective;
 mod find;
 mod finding;
 mod surroundings;
@@ -8,11 +9,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use gatepass::config::{Configuration, Fault, FaultKind, Segment};
+use gatepass::config::{Fault, FaultKind, Segment};
 use gatepass::environment::Environment;
 
 use crate::document::{self, Node, Value};
 use crate::{Outcome, counted, loaded};
+#[cfg(test)]
+pub(crate) use find::Around;
 use find::Found;
 pub(crate) use find::find;
 use finding::{Finding, Severity, Source};
@@ -26,6 +29,9 @@ pub(crate) struct Check {
     /// An environment variable of the machine where Envoy will run; those of this one are taken as well
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = crate::variable)]
     environment: Vec<(String, String)>,
+    /// Print what each operation asks for and gives, after defaults, values and names
+    #[arg(long)]
+    effective: bool,
     /// How findings are written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -67,6 +73,9 @@ pub(crate) fn run(check: &Check) -> io::Result<Outcome> {
                 Format::Json => println!("{}", source.json(finding)),
             }
         }
+        if check.effective {
+            check.print_effective(&name, &text, &environment);
+        }
     }
     if check.format == Format::Text {
         let Summary { configurations, errors, warnings } = summary;
@@ -78,6 +87,23 @@ pub(crate) fn run(check: &Check) -> io::Result<Outcome> {
         );
     }
     Ok(if summary.errors == 0 { Outcome::Good } else { Outcome::Bad })
+}
+
+impl Check {
+    /// What the operations of a file come to, where the filter takes its configurations.
+    fn print_effective(&self, name: &str, text: &str, environment: &Environment) {
+        for document in document::read(text).unwrap_or_default() {
+            for found in find(&document) {
+                let Ok(configuration) = loaded::parse(found.configuration, environment) else { continue };
+                for effective in effective::of(&configuration) {
+                    match self.format {
+                        Format::Text => println!("{}", effective.text()),
+                        Format::Json => println!("{}", effective.json(name)),
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn read(file: &Path) -> io::Result<String> {
@@ -132,12 +158,7 @@ fn look(text: &str, environment: &Environment, summary: &mut Summary) -> Vec<Fin
 /// What the filter says.
 fn faults(found: &Found<'_>, environment: &Environment) -> Vec<Finding> {
     let node = found.configuration;
-    // A `StringValue` goes to the filter as it is; its places are those of the string.
-    let json = match &node.value {
-        Value::String(text) => text.clone(),
-        _ => node.to_json().to_string(),
-    };
-    let faults = Configuration::parse(json.as_bytes(), environment).err().unwrap_or_default();
+    let faults = loaded::parse(node, environment).err().unwrap_or_default();
     faults.iter().map(|fault| finding(node, fault)).collect()
 }
 
