@@ -99,7 +99,8 @@ fn whole(text: &str) -> Option<String> {
     }
     let names_issuers = has("issuers:");
     for (field, default) in NAMES {
-        if !has(field) && !(names_issuers && field == "defaults:") {
+        let is_left_out = field == "defaults:" && names_issuers;
+        if !has(field) && !is_left_out {
             whole.push_str(default);
         }
     }

@@ -257,6 +257,8 @@ fn token(validate: &Validate) -> Vec<String> {
     life.extend((!time.require_expiration).then(|| "MAY HAVE NO END".to_owned()));
     life.extend(time.max_lifetime.map(|longest| format!("lives {longest:?} at the most")));
     let mut lines = vec![format!("in {place}; {fate}")];
+    let keys: Vec<_> = validate.decryption_keys.iter().map(|key| format!("`{}`", key.secret.name)).collect();
+    lines.extend((!keys.is_empty()).then(|| format!("may be encrypted to {}", keys.join(" or "))));
     lines.extend((!life.is_empty()).then(|| life.join("; ")));
     lines
 }

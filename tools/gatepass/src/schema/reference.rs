@@ -121,7 +121,7 @@ impl<'s> Reference<'s> {
         let mut text = description(schema).to_owned();
         let definition = self.referred(schema).map(|(_, definition)| definition);
         let items = schema.get("items").and_then(Value::as_object).and_then(|items| self.referred(items));
-        let definition = definition.or(items.map(|(_, definition)| definition));
+        let definition = definition.or_else(|| items.map(|(_, definition)| definition));
         if let Some(definition) = definition.filter(|definition| properties(definition).next().is_none()) {
             for kind in kinds(definition).iter().filter_map(Value::as_object) {
                 if let (Some(name), told) = (kind_name(kind), description(kind))

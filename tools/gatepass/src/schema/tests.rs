@@ -221,7 +221,7 @@ fn fields_left_out(
     }
     let Some(members) = value.as_object() else { return };
     for (name, member) in members {
-        let own = schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]);
+        let own = schema["properties"].get(name).unwrap_or_else(|| &schema["additionalProperties"]);
         let name = name.replace('~', "~0").replace('/', "~1");
         fields_left_out(root, own, member, format!("{place}/{name}"), found);
     }
