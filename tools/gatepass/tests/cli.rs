@@ -2,5 +2,5 @@
 
 #[test]
 fn commands_print_what_is_written() {
-    trycmd::TestCases::new().case("tests/cmd/*.md");
+    trycmd::TestCases::new().case("tests/cmd/*.md").case("tests/cmd/*.toml");
 }

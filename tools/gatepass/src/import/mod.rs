@@ -213,9 +213,10 @@ impl Imported {
             "match".to_owned(),
             Yaml::object([("prefix", Yaml::text(if api.is_empty() { "/" } else { api }))]),
         )];
-        if !first.route.is_empty() {
+        let members: Vec<_> = first.route.clone().into_iter().chain(rewriting(&first, api)).collect();
+        if !members.is_empty() {
             let (mut action, mut rest) = (Vec::new(), Vec::new());
-            for (name, value) in first.route.clone() {
+            for (name, value) in members {
                 if name.starts_with("response_headers") {
                     rest.push((name, value))
                 } else {
@@ -356,6 +357,31 @@ impl Imported {
         let faults = Configuration::parse(json.as_bytes(), &environment).err().unwrap_or_default();
         faults.iter().map(ToString::to_string).collect()
     }
+}
+
+/// The part of a route that makes the backend's path of a request's: API Management takes the API's own path away, and
+/// puts that of the backend's URL before the rest.
+fn rewriting(draft: &Draft, api: &str) -> Option<(String, Yaml)> {
+    let parts = [draft.base.as_deref(), draft.template.as_deref()];
+    if parts == [None, None] {
+        return None;
+    }
+    let target: String =
+        parts.into_iter().flatten().filter(|part| !part.is_empty()).map(|part| format!("/{part}")).collect();
+    if target == api {
+        return None;
+    }
+    if !target.is_empty() {
+        return Some(("prefix_rewrite".to_owned(), Yaml::Text(target)));
+    }
+    // A `prefix_rewrite` to `/` would leave two slashes.
+    let escaped: String = api
+        .chars()
+        .flat_map(|c| if c.is_ascii_alphanumeric() || "/-_~".contains(c) { vec![c] } else { vec!['\\', c] })
+        .collect();
+    let pattern = Yaml::object([("regex", Yaml::Text(format!("^{escaped}/?")))]);
+    let rewrite = Yaml::object([("pattern", pattern), ("substitution", Yaml::text("/"))]);
+    Some(("regex_rewrite".to_owned(), rewrite))
 }
 
 fn line_of(file: &str, note: &Note) -> String {

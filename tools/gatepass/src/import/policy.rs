@@ -30,6 +30,10 @@ pub(crate) struct Draft {
     pub(crate) remove: Vec<String>,
     /// Parts of the Envoy route.
     pub(crate) route: Vec<(String, Yaml)>,
+    /// The path of the backend's URL, which stands before what a request asks for.
+    pub(crate) base: Option<String>,
+    /// The path that a request asks for in place of its own.
+    pub(crate) template: Option<String>,
     pub(crate) cors: Option<Yaml>,
 }
 
@@ -330,6 +334,8 @@ impl Walk<'_> {
             let name = cluster_of(&url);
             self.shared.cluster(&name, &url);
             self.draft.route.push(("cluster".to_owned(), Yaml::Text(name)));
+            let path = url.split("://").last().and_then(|rest| rest.split_once('/')).map(|(_, path)| path);
+            self.draft.base = Some(path.unwrap_or_default().trim_matches('/').to_owned());
         } else if let Some(id) = self.attribute(element, "backend-id", false) {
             self.shared.cluster(&id, "(the backend of this id)");
             self.draft.route.push(("cluster".to_owned(), Yaml::Text(id)));
@@ -347,8 +353,7 @@ impl Walk<'_> {
                 "a template with parameters: use the route's `path_rewrite_policy`",
             );
         }
-        let path = format!("/{}", template.trim_start_matches('/'));
-        self.draft.route.push(("prefix_rewrite".to_owned(), Yaml::Text(path)));
+        self.draft.template = Some(template.trim_matches('/').to_owned());
     }
 
     fn cors(&mut self, element: &Element) {
