@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::document::{self, Node, Value};
+use crate::embedded;
 use gatepass::config::{Configuration, Fault};
 use gatepass::environment::Environment;
 
@@ -18,19 +19,12 @@ pub(crate) fn read(file: &Path) -> io::Result<Node> {
     let Some(found) = found else {
         return Err(other("there is no configuration of Gatepass in it".to_owned()));
     };
-    written(found.configuration).ok_or_else(|| {
+    embedded::written(found.configuration, &text).ok_or_else(|| {
         other(
             "the configuration is a string (a `StringValue`) and not JSON; `gatepass check` shows where"
                 .to_owned(),
         )
     })
-}
-
-/// A configuration as an object: a string (a `StringValue`) holds it as JSON.
-fn written(node: &Node) -> Option<Node> {
-    let Value::String(text) = &node.value else { return Some(node.clone()) };
-    serde_json::from_str::<serde_json::Value>(text).ok()?;
-    document::read(text).ok()?.into_iter().next()
 }
 
 /// What the filter gets to read.

@@ -2,6 +2,7 @@
 
 mod check;
 mod document;
+mod embedded;
 mod explain;
 mod import;
 mod loaded;

@@ -22,7 +22,8 @@ fn commands(begin: &str) -> Vec<(String, String, bool)> {
     let mut found = Vec::new();
     for page in pages() {
         for block in blocks(&page, &["sh", "console", "bash"]) {
-            let lines = block.text.lines().map(|line| line.trim().trim_start_matches("$ "));
+            let text = block.text.replace("\\\n", " ");
+            let lines = text.lines().map(|line| line.trim().trim_start_matches("$ "));
             let lines = lines.filter(|line| line.starts_with(begin));
             found.extend(lines.map(|line| (block.name.clone(), without_comment(line), true)));
         }
@@ -105,8 +106,8 @@ fn commands_that_are_mentioned_exist() {
 #[test]
 fn make_targets_and_packages_that_are_mentioned_exist() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
-    let targets: Vec<_> =
-        makefile.lines().filter_map(|line| line.split_once(':').map(|(name, _)| name)).collect();
+    let rules = makefile.lines().filter_map(|line| line.split_once(':').map(|(names, _)| names));
+    let targets: Vec<_> = rules.flat_map(str::split_whitespace).collect();
     for (place, command, _) in commands("make ").into_iter().chain(commands("ENVOY=")) {
         let words = command.split_whitespace().filter(|word| !word.contains('=') && *word != "make");
         for target in words.take_while(|word| word.starts_with(|c: char| c.is_ascii_alphabetic())) {

@@ -95,7 +95,8 @@ impl Example {
         let folder = self.folder.clone();
         environment.add_function("plugin_configuration", move |file: &str| {
             let text = fs::read_to_string(folder.join(file));
-            let text = text.map(|text| text.strip_prefix(EDITORS_LINE).map_or_else(|| text.clone(), str::to_owned));
+            let text =
+                text.map(|text| text.strip_prefix(EDITORS_LINE).map_or_else(|| text.clone(), str::to_owned));
             text.map_err(|error| {
                 minijinja::Error::new(ErrorKind::InvalidOperation, format!("{file}: {error}"))
             })

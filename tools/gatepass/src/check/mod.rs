@@ -13,7 +13,7 @@ use gatepass::config::{Fault, FaultKind, Segment};
 use gatepass::environment::Environment;
 
 use crate::document::{self, Node, Value};
-use crate::{Outcome, counted, loaded};
+use crate::{Outcome, counted, embedded, loaded};
 #[cfg(test)]
 pub(crate) use find::Around;
 use find::Found;
@@ -137,8 +137,14 @@ fn look(text: &str, environment: &Environment, summary: &mut Summary) -> Vec<Fin
     for document in &documents {
         for found in find(document) {
             summary.configurations += 1;
-            findings.extend(faults(&found, environment));
-            findings.extend(surroundings::look(document, &found));
+            let written = embedded::written(found.configuration, text);
+            let written = written.as_ref().unwrap_or(found.configuration);
+            let faults = loaded::parse(found.configuration, environment).err().unwrap_or_default();
+            findings.extend(faults.iter().map(|fault| finding(written, fault)));
+            findings.extend(surroundings::look(
+                document,
+                &Found { configuration: written, around: found.around },
+            ));
         }
     }
     if summary.configurations == before {
@@ -155,13 +161,7 @@ fn look(text: &str, environment: &Environment, summary: &mut Summary) -> Vec<Fin
     findings
 }
 
-/// What the filter says.
-fn faults(found: &Found<'_>, environment: &Environment) -> Vec<Finding> {
-    let node = found.configuration;
-    let faults = loaded::parse(node, environment).err().unwrap_or_default();
-    faults.iter().map(|fault| finding(node, fault)).collect()
-}
-
+/// What the filter says of a configuration.
 fn finding(node: &Node, fault: &Fault) -> Finding {
     let mut way = fault.path.segments().to_vec();
     // The fault is in the object; the pointer goes to the field.
@@ -181,17 +181,37 @@ fn finding(node: &Node, fault: &Fault) -> Finding {
 
 /// The text with every value that is, or may have been meant as, a secret replaced by `*`.
 fn mask(text: &str) -> String {
-    const SECRET: [&str; 7] =
-        ["inline", "client_secret", "private_key", "primary", "secondary", "secret", "password"];
+    const SECRET: [&str; 8] = [
+        "inline",
+        "client_secret",
+        "private_key",
+        "symmetric_key",
+        "primary",
+        "secondary",
+        "secret",
+        "password",
+    ];
+    let mut spans = Vec::new();
+    let documents = document::read(text).unwrap_or_default();
+    let mut note = |node: &Node| {
+        let secret = node.members().iter().filter(|member| SECRET.contains(&member.name.as_str()));
+        let secret = secret.filter(|member| matches!(member.node.value, Value::String(_)));
+        spans.extend(secret.map(|member| member.node.span.clone()));
+    };
+    documents.iter().for_each(|document| document.walk(&mut note));
+    let strings = documents.iter().flat_map(find).filter(|found| found.configuration.as_str().is_some());
+    let mut unread = Vec::new();
+    for found in strings {
+        match embedded::written(found.configuration, text) {
+            Some(written) => written.walk(&mut note),
+            // Nobody knows what in it is a secret.
+            None => unread.push(found.configuration.span.clone()),
+        }
+    }
     let mut bytes = text.as_bytes().to_vec();
-    for document in document::read(text).unwrap_or_default() {
-        document.walk(&mut |node| {
-            let secret = node.members().iter().filter(|member| SECRET.contains(&member.name.as_str()));
-            for member in secret.filter(|member| matches!(member.node.value, Value::String(_))) {
-                let span = bytes.get_mut(member.node.span.clone()).unwrap_or_default();
-                span.iter_mut().filter(|byte| !byte.is_ascii_whitespace()).for_each(|byte| *byte = b'*');
-            }
-        });
+    for span in spans.into_iter().chain(unread) {
+        let hidden = bytes.get_mut(span).unwrap_or_default();
+        hidden.iter_mut().filter(|byte| !byte.is_ascii_whitespace()).for_each(|byte| *byte = b'*');
     }
     String::from_utf8(bytes).unwrap_or_default()
 }

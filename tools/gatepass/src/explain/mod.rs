@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use clap::Args;
 use gatepass::calls::CallRequest;
-use gatepass::config::Configuration;
+use gatepass::config::{Configuration, Inbound};
 use gatepass::engine::{self, RequestHead, Step};
 use serde_json::Value;
 
@@ -105,19 +105,28 @@ const CHECKS: [(&str, &[&str]); 12] = [
     ("caller", &["client_not_allowed", "caller_type_not_allowed", "claim_missing", "claim_not_allowed"]),
 ];
 
+/// Parts of a token that is encrypted (RFC 7516, section 7.1).
+const ENCRYPTED_PARTS: usize = 5;
+
 /// The first of them that an anonymous operation does not ask for.
 const FIRST_ABOUT_TOKEN: usize = 4;
 
 pub(crate) fn run(explain: &Explain) -> io::Result<Outcome> {
     let node = &loaded::read(&explain.config)?;
-    let configuration =
-        loaded::compiled(&without_attachments(node.to_json()), &loaded::environment(&explain.environment));
+    let environment = loaded::environment(&explain.environment);
+    let configuration = loaded::compiled(&without_attachments(node.to_json()), &environment);
     let configuration = configuration.map_err(|faults| {
         let (file, count) = (explain.config.display(), faults.len());
         io::Error::other(format!(
             "{file}: the configuration has {count} fault(s); `gatepass check {file}` shows them"
         ))
     })?;
+    if loaded::parse(node, &environment).is_err() {
+        eprintln!(
+            "note: the filter refuses this configuration; `gatepass check {}` shows why",
+            explain.config.display()
+        );
+    }
     let token = explain.token()?;
     let jwks = explain.jwks.as_ref().map(std::fs::read_to_string).transpose()?;
     Ok(Explanation { explain, node, token, jwks, configuration: Rc::new(configuration) }.print())
@@ -269,13 +278,21 @@ impl Explanation<'_> {
     }
 
     fn print_checks(&self, failed: Option<usize>) {
-        let is_anonymous = self.member("anonymous").is_some_and(Node::is_true);
+        let operation = self.operation().and_then(|index| self.configuration.operations.get(index));
+        let is_anonymous = operation.is_some_and(|operation| matches!(operation.inbound, Inbound::Anonymous));
+        let asks_no_key = operation.is_some_and(|operation| operation.subscription.is_none());
+        let asks_no_headers = operation.is_some_and(|operation| operation.required_headers.is_empty());
         for (index, (name, _)) in CHECKS.iter().enumerate() {
             let is_about_token = index >= FIRST_ABOUT_TOKEN;
             let mark = match failed {
                 Some(failed) if failed == index => "FAILED".to_owned(),
                 Some(failed) if failed < index => continue,
-                _ if is_about_token && is_anonymous => "not asked for".to_owned(),
+                _ if (is_about_token && is_anonymous)
+                    || (*name == "subscription key" && asks_no_key)
+                    || (*name == "required headers" && asks_no_headers) =>
+                {
+                    "not asked for".to_owned()
+                }
                 _ if self.jwks.is_none() && *name == "key and signature" => "not checked".to_owned(),
                 _ if *name == "operation" => {
                     self.operation().map_or_else(String::new, |index| format!("operations[{index}]"))
@@ -303,6 +320,11 @@ impl Explanation<'_> {
             issuers: self.node.get("issuers"),
             now: self.explain.now(),
         };
+        if self.token.as_deref().is_some_and(|token| token.split('.').count() == ENCRYPTED_PARTS) {
+            println!(
+                "  The token is encrypted (JWE): what is in it is read with `decryption_keys`, where Gatepass runs."
+            );
+        }
         for sentence in case.explain() {
             println!("  {sentence}");
         }
