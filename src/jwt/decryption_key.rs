@@ -173,3 +173,16 @@ impl Material {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::rsa_effort;
+
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_larger_modulus_costs_more_of_the_ration() {
+        assert_eq!([256, 257, 384, 385, 512].map(rsa_effort), [10, 30, 30, 70, 70]);
+    }
+}

@@ -146,3 +146,34 @@ impl DecryptionKeys {
         self.read.retain(|fingerprint, _| wanted.contains(fingerprint));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::secrets::Origin;
+
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn configured(name: &str) -> ConfiguredDecryptionKey {
+        let origin = Origin::Fixed(SecretString::new(name.to_owned()));
+        let secret = Rc::new(secrets::Definition::new(name, origin));
+        ConfiguredDecryptionKey::new(None, secret, DecryptionKeyKind::Symmetric, Vec::new())
+    }
+
+    #[test]
+    fn a_key_that_no_configuration_has_is_forgotten() {
+        let value = SecretString::new("AAECAwQFBgcICQoLDA0ODw==".to_owned());
+        let (stays, goes) = (configured("stays"), configured("goes"));
+        let mut keys = DecryptionKeys::default();
+        let numbers = BTreeMap::from([
+            ("stays", keys.get(&stays, &value).unwrap().1),
+            ("goes", keys.get(&goes, &value).unwrap().1),
+        ]);
+        keys.keep([&stays].into_iter());
+        assert!(keys.is_current(&stays, &value, numbers["stays"]));
+        assert!(!keys.is_current(&goes, &value, numbers["goes"]));
+    }
+}

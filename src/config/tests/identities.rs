@@ -69,6 +69,64 @@ fn every_kind_of_identity_is_taken() {
     assert_eq!(faults_in(&with_identity(&alone), &environment(&[])), [""; 0]);
 }
 
+/// Where the token of the operation comes from, as `Debug` shows it.
+fn source_of(identity: &str, target: &str) -> String {
+    let json = with_identity(identity).replacen(r#""resource": "api://a""#, target, 1);
+    let configuration = Configuration::parse(json.as_bytes(), &environment(&AKS)).unwrap();
+    let operation =
+        configuration.operations.iter().find(|operation| !operation.attachments.is_empty()).unwrap();
+    format!("{:?}", operation.attachments[0])
+}
+
+#[test]
+fn what_an_identity_says_reaches_its_requests() {
+    let managed =
+        |id: &str| format!(r#"{{"managed_identity": {{"source": "imds", "cluster": "imds", {id}}}}}"#);
+    let resource = r#""resource": "api://a""#;
+    for (identity, target, shown) in [
+        (managed(r#""client_id": "one""#), resource, r#"ClientId("one")"#),
+        (managed(r#""object_id": "two""#), resource, r#"ObjectId("two")"#),
+        (managed(r#""resource_id": "/three""#), resource, r#"ResourceId("/three")"#),
+        (
+            CLIENT.replace(
+                r#""client_secret": {"inline": "s"}"#,
+                r#""private_key_jwt": {"private_key": {"inline": "k"}}"#,
+            ),
+            resource,
+            "SignedAssertion(",
+        ),
+        (CLIENT.to_owned(), r#""audience": "orders""#, r#"("audience", "orders")"#),
+        (CLIENT.to_owned(), resource, "dialect: Other"),
+        (entra_url("/tenant/oauth2/v2.0/token"), resource, "dialect: EntraV2"),
+        (entra_url("/tenant/oauth2/token"), resource, "dialect: EntraV1"),
+        (entra_url("/tenant/oauth2/other"), resource, "dialect: Other"),
+        (WORKLOAD.to_owned(), resource, r#"authority: "login.microsoftonline.com""#),
+        (
+            WORKLOAD
+                .replace("\"token\"", r#""authority_host": "https://login.microsoftonline.us/", "token""#),
+            resource,
+            r#"authority: "login.microsoftonline.us""#,
+        ),
+    ] {
+        let source = source_of(&identity, target);
+        assert!(source.contains(shown), "{identity}: {source}");
+    }
+}
+
+fn entra_url(path: &str) -> String {
+    CLIENT.replace("https://idp.example/token", &format!("https://login.microsoftonline.com{path}"))
+}
+
+#[test]
+fn an_empty_authority_host_is_none() {
+    let variables = [AKS[0], AKS[1], ("AZURE_AUTHORITY_HOST", ""), AKS[3]];
+    assert_eq!(faults_in(&with_identity(WORKLOAD), &environment(&variables)), [""; 0]);
+    let variables = [AKS[0], AKS[1], ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us/"), AKS[3]];
+    let json = with_identity(WORKLOAD);
+    let configuration = Configuration::parse(json.as_bytes(), &environment(&variables)).unwrap();
+    assert!(format!("{:?}", configuration.operations).contains("login.microsoftonline.us"));
+}
+
 #[test]
 fn a_fault_in_an_identity_says_where_it_is_and_what_to_do() {
     let client = |from: &str, to: &str| CLIENT.replace(from, to);
@@ -183,6 +241,27 @@ fn a_chain_takes_the_first_identity_that_the_environment_offers() {
         let notices: Vec<_> = configuration.notices.iter().map(|notice| notice.text.as_str()).collect();
         let expected = format!("identity \"x\": of its chain, \"{chosen}\" is what the environment offers");
         assert_eq!(notices, [expected], "{variables:?}");
+    }
+    let arc = json.replace("\"app\", \"machine\"]", "\"arc\", \"app\", \"machine\"]").replacen(
+        "\"machine\": {\"managed",
+        &format!("\"arc\": {ARC}, \"machine\": {{\"managed"),
+        1,
+    );
+    let agent =
+        [("IDENTITY_ENDPOINT", "http://localhost:40342/"), ("IMDS_ENDPOINT", "http://localhost:40342")];
+    for (variables, chosen) in [(&agent[..], "arc"), (&agent[..1], "machine"), (&agent[1..], "machine")] {
+        let configuration = Configuration::parse(arc.as_bytes(), &environment(variables)).unwrap();
+        assert!(configuration.notices[0].text.contains(&format!("{chosen:?} is what")), "{variables:?}");
+    }
+    let nested = json.replacen("[\"pod\", \"app\"", "[\"pod\", \"y\", \"app\"", 1).replacen(
+        "\"machine\": {\"managed",
+        "\"y\": {\"chain\": [\"machine\"]}, \"machine\": {\"managed",
+        1,
+    );
+    assert!(faults(&nested)[0].starts_with("identities.x.chain[1]: a chain within a chain"), "{nested}");
+    for partly in [[AKS[0], AKS[3]], [AKS[1], AKS[3]]] {
+        let configuration = Configuration::parse(json.as_bytes(), &environment(&partly)).unwrap();
+        assert!(configuration.notices[0].text.contains("\"machine\" is what"), "{partly:?}");
     }
     let none = json.replace(r#", "machine"]"#, "]");
     assert!(faults(&none)[0].starts_with("identities.x.chain: the environment offers none of these"));

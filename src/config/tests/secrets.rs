@@ -19,7 +19,8 @@ fn every_kind_of_secret_is_taken() {
     for secret in [
         r#"{"inline": "x"}"#,
         r#"{"file": {"cluster": "files", "path": "/key"}}"#,
-        r#"{"file": {"cluster": "files", "path": "/key", "refresh": "5s"}}"#,
+        r#"{"file": {"cluster": "files", "path": "/key", "refresh": "1s"}}"#,
+        r#"{"file": {"cluster": "files", "path": "/key", "refresh": "24h"}}"#,
         VAULT,
         &VAULT.replace(
             "\"name\"",
@@ -62,6 +63,18 @@ fn a_fault_in_a_secret_says_where_it_is_and_what_to_do() {
         (r#"{"file": {"path": "/a"}}"#.into(), "secrets.key.file: the field `cluster` is missing"),
         (r#"{"file": {"cluster": "", "path": "/a"}}"#.into(), "secrets.key.file.cluster: this is empty"),
         (r#"{"file": {"cluster": "f", "path": "a"}}"#.into(), "secrets.key.file.path: the path under which"),
+        (
+            r#"{"file": {"cluster": "f", "path": "/a b"}}"#.into(),
+            "secrets.key.file.path: the path under which",
+        ),
+        (
+            r#"{"file": {"cluster": "f", "path": "/a#b"}}"#.into(),
+            "secrets.key.file.path: the path under which",
+        ),
+        (
+            r#"{"file": {"cluster": "f", "path": "/a", "refresh": "25h"}}"#.into(),
+            "secrets.key.file.refresh: a secret is read again after `1s` to `24h`",
+        ),
         (
             r#"{"file": {"cluster": "f", "path": "/a", "refresh": "0s"}}"#.into(),
             "secrets.key.file.refresh: a secret is read again after `1s` to `24h`",

@@ -167,8 +167,8 @@ impl Token {
     }
 }
 
-/// What this machine's system foresees for nobody: client assertions are signed with it.
-struct SystemRandom;
+/// What this machine's system foresees for nobody: client assertions are signed with it, RSA is blinded with it.
+pub(crate) struct SystemRandom;
 
 impl Random for SystemRandom {
     fn seed(&mut self) -> Option<[u8; 32]> {

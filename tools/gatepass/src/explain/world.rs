@@ -13,6 +13,8 @@ use gatepass::state::{State, StreamId};
 use gatepass::time::{Monotonic, Now, UnixTime};
 use gatepass::tokens::lease::Alone;
 
+use crate::token::SystemRandom;
+
 /// Checks signatures, unless there are no keys to check them with.
 pub(super) struct Checker {
     /// Whether the key set is the operator's.
@@ -48,7 +50,7 @@ pub(super) fn decide(
 ) -> Step {
     const STREAM: StreamId = StreamId(1);
     const MAX_ROUNDS: u64 = 100;
-    let mut state = State::new(checker, 1);
+    let mut state = State::new(checker, 1).with_random(Box::new(SystemRandom));
     let mut now = Now { monotonic: Monotonic::from_nanoseconds(1), wall: UnixTime::from_seconds(wall) };
     state.install(configuration, now);
     let mut step = engine::start(configuration, &mut state, STREAM, &RequestHead::new(headers), now);
