@@ -20,6 +20,7 @@ mod entra;
 mod examples;
 mod guards;
 mod held_back;
+mod imported;
 mod issuers;
 mod key_vault;
 mod kubernetes;
