@@ -75,6 +75,12 @@ test-envoy-oldest: build test-module ## The same in the oldest Envoy that is sup
 compose-test: ## Every example in containers; without a container engine it is skipped, and says so
 	$(setup)/compose-test.sh
 
+.PHONY: monitoring
+monitoring: build test-module ## Alert rules and dashboard on a real Prometheus, Envoy under load and faults (WRITE=1 draws docs/monitoring)
+	prometheus=$$($(setup)/prometheus.sh) && "$$prometheus/promtool" check rules envoy/monitoring/alerts.yaml && \
+		"$$prometheus/promtool" test rules envoy/monitoring/alerts_test.yaml && \
+		PROMETHEUS="$$prometheus/prometheus" $(setup)/with-envoy.sh newest cargo test --package gatepass-envoy-tests --test monitoring -- --ignored --nocapture
+
 # Where the examples read their environment.
 example_variables := API_AUDIENCE=api API_RESOURCE=api://api AZURE_CLIENT_ID=client \
 	AZURE_TENANT_ID=00000000-0000-0000-0000-000000000001 AZURE_AUTHORITY_HOST=https://login.microsoftonline.com/
