@@ -232,12 +232,13 @@ pub struct Stack {
     // In the order in which they end: Envoy before what it talks to.
     envoy: Envoy,
     emulator: Emulator,
+    gateway: SocketAddr,
     listeners: Listeners,
     admin: Admin,
     http: reqwest::Client,
     delivery: Delivery,
     delivered: Option<Delivered>,
-    reservations: BTreeMap<String, Reservation>,
+    reservations: Vec<(String, Reservation)>,
     folder: Option<TempDir>,
 }
 
@@ -277,7 +278,12 @@ impl Stack {
         Self::launch(&launch, listeners.collect(), emulator).await
     }
 
-    async fn launch(launch: &Launch<'_>, listeners: Listeners, emulator: Emulator) -> Result<Self, Error> {
+    /// The first of the listeners is the gateway.
+    async fn launch(
+        launch: &Launch<'_>,
+        listeners: Vec<(String, SocketAddr)>,
+        emulator: Emulator,
+    ) -> Result<Self, Error> {
         // Every request on a connection of its own, so that all workers have their share.
         let http = reqwest::Client::builder()
             .pool_max_idle_per_host(0)
@@ -285,24 +291,26 @@ impl Stack {
             .timeout(Duration::from_secs(60))
             .build()?;
         let mut envoy = Envoy::spawn(launch)?;
+        let gateway = listeners.first().map(|(_, address)| *address);
+        let listeners = Listeners::from_iter(listeners);
         let admin = envoy.ready(&listeners, &http).await?;
         Ok(Self {
             envoy,
             emulator,
+            gateway: gateway.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, ports::GATEWAY).into()),
             listeners,
             admin,
             http,
             delivery: Delivery::Static,
             delivered: None,
-            reservations: BTreeMap::new(),
+            reservations: Vec::new(),
             folder: None,
         })
     }
 
-    /// Where the gateway listens.
+    /// Where the gateway listens: the first listener of the configuration.
     pub fn gateway(&self) -> SocketAddr {
-        let gateway = self.listeners.get("gateway").copied();
-        gateway.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, ports::GATEWAY).into())
+        self.gateway
     }
 
     /// Where the listeners listen.
@@ -451,8 +459,8 @@ impl Stack {
 }
 
 /// Gives every listener a free port, and whoever calls it by its fixed one.
-fn reserve(tree: &mut Value) -> Result<BTreeMap<String, Reservation>, Error> {
-    let mut reservations = BTreeMap::new();
+fn reserve(tree: &mut Value) -> Result<Vec<(String, Reservation)>, Error> {
+    let mut reservations = Vec::new();
     let mut ports = ports::Replacements::new();
     for (name, address) in tree::listener_addresses(tree) {
         let reservation = Reservation::new()?;
@@ -463,7 +471,7 @@ fn reserve(tree: &mut Value) -> Result<BTreeMap<String, Reservation>, Error> {
             ports.insert(fixed, port);
         }
         *address = port.into();
-        reservations.insert(name, reservation);
+        reservations.push((name, reservation));
     }
     tree::replace_ports(tree, &ports);
     Ok(reservations)

@@ -59,7 +59,7 @@ impl Projected {
 }
 
 /// The sidecar, with the addresses and files of this run: nothing else is changed.
-async fn sidecar(folder: &Path, health: u16) -> Stack {
+async fn sidecar(folder: &Path) -> Stack {
     let (sockets, token) = (folder.join("sockets"), folder.join("token"));
     fs::create_dir(&sockets).unwrap();
     let volume = token.clone();
@@ -83,7 +83,7 @@ async fn sidecar(folder: &Path, health: u16) -> Stack {
             let listeners = "/static_resources/listeners";
             for (pointer, value) in [
                 (format!("{listeners}/0/address"), at(&format!("{listeners}/0/address"))),
-                (format!("{listeners}/2/address/socket_address/port_value"), json!(health)),
+                (format!("{listeners}/2/address/socket_address/port_value"), json!(0)),
                 ("/admin/address/socket_address/port_value".to_owned(), json!(admin)),
             ] {
                 *tree.pointer_mut(&pointer).unwrap() = value;
@@ -111,8 +111,7 @@ async fn sidecar(folder: &Path, health: u16) -> Stack {
 #[tokio::test]
 async fn the_sidecar_brings_the_pods_token_and_follows_the_kubelet_when_it_renews_it() {
     let folder = TempDir::with_prefix("gatepass-pod-").unwrap();
-    let health = Reservation::new().unwrap();
-    let stack = sidecar(folder.path(), health.address().port()).await;
+    let stack = sidecar(folder.path()).await;
     let answer = get(&stack, "/orders").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["Subject"], READER.object_id, "{}", answer.text());
@@ -131,11 +130,11 @@ async fn the_sidecar_brings_the_pods_token_and_follows_the_kubelet_when_it_renew
 #[tokio::test]
 async fn the_kubelet_and_prometheus_reach_two_paths_of_the_administration_and_no_other() {
     let folder = TempDir::with_prefix("gatepass-pod-").unwrap();
-    let health = Reservation::new().unwrap();
-    let _stack = sidecar(folder.path(), health.address().port()).await;
+    let stack = sidecar(folder.path()).await;
+    let health = stack.listeners()["health"];
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let ask = async |method, path| {
-        let url = format!("http://{}{path}", health.address());
+        let url = format!("http://{health}{path}");
         http.request(method, url).send().await.unwrap()
     };
     assert_eq!(ask(GET, "/ready").await.text().await.unwrap().trim(), "LIVE");
