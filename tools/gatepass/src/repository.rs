@@ -29,9 +29,9 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn files() -> Vec<Shown> {
     let mut found = Vec::new();
     for folder in ["envoy", "examples"] {
-        files_below(&root().join(folder), &["yaml", "yml", "json"], &mut found);
+        files_below(&root().join(folder), &["yaml"], &mut found);
     }
-    found.retain(|shown| shown.text.contains("operations"));
+    found.retain(|shown| shown.text.contains("operations:"));
     found
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at the first surprise")]
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use base64::Engine;
@@ -33,11 +34,13 @@ fn explain(entra: &str, validate: &str, token: &str, more: &[&str]) -> (String, 
     );
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(configuration.as_bytes()).unwrap();
+    explain_file(file.path(), token, &[&["--path", "/a"], more].concat())
+}
+
+/// The same on a configuration that is there.
+fn explain_file(file: &Path, token: &str, more: &[&str]) -> (String, i32) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepass"));
-    command
-        .args(["explain", "--now", &NOW.to_string(), "--path", "/a", "--config"])
-        .arg(file.path())
-        .args(more);
+    command.args(["explain", "--now", &NOW.to_string(), "--config"]).arg(file).args(more);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(token.as_bytes()).unwrap();
@@ -160,4 +163,36 @@ fn without_a_token_and_elsewhere() {
     assert!(text.contains("refused: 401 token_missing"), "{text}");
     let (text, _) = explain("", ANY, "", &["--path", "/b"]);
     assert!(text.contains("refused: 404 operation_not_found"), "{text}");
+}
+
+/// `examples/workflow-trigger` names four; each can be seen before anything is deployed.
+#[test]
+fn the_pitfalls_of_the_workflow_are_told_beforehand() {
+    const PATH: &str = "/workflows/9a1c3f5e/triggers/manual/paths/invoke";
+    const GATEWAY: &str = "e21d7c40-6f8b-4a93-b5d2-81c6f03e9a47";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/workflow-trigger/workflow.yaml");
+    let v1 = |change: fn(&mut Value)| {
+        token(|claims| {
+            claims["iss"] = json!(format!("https://sts.windows.net/{TENANT}/"));
+            claims["ver"] = json!("1.0");
+            claims["aud"] = json!("https://management.azure.com");
+            claims["oid"] = json!(GATEWAY);
+            change(claims);
+        })
+    };
+    for (token, said) in [
+        (v1(|_| {}), "let pass"),
+        (v1(|claims| claims["aud"] = json!("https://vault.azure.net")), "401 audience_not_allowed"),
+        (
+            v1(|claims| {
+                claims["iss"] = json!("https://sts.windows.net/3e8b6d71-52c4-4f9a-b1e0-6d7a9c2f4e58/")
+            }),
+            "401 issuer_not_allowed",
+        ),
+        (token(|claims| claims["aud"] = json!("https://management.azure.com")), "401 issuer_not_allowed"),
+        (v1(|claims| claims["oid"] = json!("94b0e5d7-3a1c-4f62-9d88-6e7c2f4a1b03")), "401 claim_not_allowed"),
+    ] {
+        let (text, _) = explain_file(&file, &token, &["--method", "POST", "--path", PATH]);
+        assert!(text.contains(said), "{said}: {text}");
+    }
 }
