@@ -1,4 +1,4 @@
-//! The alert of docs/operations.md: it rings while a token is about to end and its refresh fails, and at no other time.
+//! An alert of envoy/monitoring: it rings while a token is about to end and its refresh fails, and at no other time.
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
@@ -20,10 +20,11 @@ async fn gauges(stack: &Stack) -> BTreeMap<(String, String), f64> {
     page.lines().filter_map(gauge).collect()
 }
 
-/// The two comparisons of the documented expression, `a < 300 and on (…) b > 0`.
+/// The two comparisons of the rule's expression, `a < 300 and on (…) b > 0`.
 fn expression() -> [(String, char, f64); 2] {
-    let page = fs::read_to_string(Checkout::find().unwrap().root().join("docs/operations.md")).unwrap();
-    let rule = page.split("- alert: GatepassTokenEndsSoon").nth(1).unwrap();
+    let file = Checkout::find().unwrap().root().join("envoy/monitoring/alerts.yaml");
+    let rules = fs::read_to_string(file).unwrap();
+    let rule = rules.split("- alert: GatepassTokenEndsSoon").nth(1).unwrap();
     let expression = rule.lines().find_map(|line| line.trim().strip_prefix("expr: ")).unwrap();
     let (first, second) = expression.split_once(" and on (instance, identity) ").unwrap();
     [first, second].map(|side| {
