@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::source::Inputs;
+use super::inputs::Inputs;
 use crate::calls::CallFailure;
 use crate::fingerprint::Fingerprint;
 use crate::jwt::{Algorithm, BadKey, Certificate, KeyReference, PrivateKey, Signer};

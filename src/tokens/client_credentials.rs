@@ -3,7 +3,7 @@ use base64::engine::general_purpose::STANDARD;
 use form_urlencoded::{Serializer, byte_serialize};
 
 use super::assertion::SignedAssertion;
-use super::source::Inputs;
+use super::inputs::Inputs;
 use super::target::Target;
 use crate::calls::{CallFailure, CallRequest, Url};
 use crate::fingerprint::Fingerprint;

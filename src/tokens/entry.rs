@@ -10,10 +10,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::answer::is_token;
-use super::lease::{LEASE, Lease};
+use crate::calls::CALL_TIMEOUT;
 use crate::fingerprint::Fingerprint;
 use crate::secret::SecretString;
 use crate::time::{Monotonic, Now};
+
+/// How long a lease lasts: one call and a second, so that one dead holder fits into a waiter's time.
+pub const LEASE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(1));
 
 /// The largest value that is read.
 const MAX_ENTRY_BYTES: usize = 64 * 1024;
@@ -77,9 +80,9 @@ impl Entry {
         self.holder.is_some_and(|holder| holder.owner != owner && now.monotonic < holder.until)
     }
 
-    /// Until when another VM holds the lease.
-    pub fn held_until(&self, lease: Lease, now: Now) -> Option<Monotonic> {
-        self.holder.filter(|_| self.is_held_by_other(lease.owner, now)).map(|holder| holder.until)
+    /// Until when another VM than `owner` holds the lease.
+    pub fn held_until(&self, owner: u64, now: Now) -> Option<Monotonic> {
+        self.holder.filter(|_| self.is_held_by_other(owner, now)).map(|holder| holder.until)
     }
 
     /// The value as it is shared under [`key`].

@@ -5,13 +5,9 @@
 
 use std::time::Duration;
 
-use super::entry::{Entry, Failure, Holder, Token, key};
-use crate::calls::CALL_TIMEOUT;
+use super::entry::{Entry, Failure, Holder, LEASE, Token, key};
 use crate::fingerprint::Fingerprint;
 use crate::time::Now;
-
-/// How long a lease lasts: one call and a second, so that one dead holder fits into a waiter's time.
-pub const LEASE: Duration = CALL_TIMEOUT.saturating_add(Duration::from_secs(1));
 
 /// Tries of one change while others change the value too.
 const MAX_TRIES: usize = 16;

@@ -13,10 +13,12 @@ mod dates;
 pub mod entry;
 mod error_answer;
 mod imds;
+mod inputs;
 pub mod lease;
 mod record;
 mod refused;
 mod source;
+mod suspicion;
 mod target;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -38,10 +40,11 @@ pub use assertion::{AssertionKeyId, SignedAssertion};
 pub use client_credentials::{ClientCredentials, Credential, Dialect};
 pub use error_answer::ErrorAnswer;
 pub use imds::{AssignedIdentity, Imds};
+pub use inputs::Inputs;
 use lease::{Lease, SharedStore};
 use record::Record;
 pub use refused::{Eagerness, Sent};
-pub use source::{Inputs, Source};
+pub use source::Source;
 pub use target::Target;
 
 /// How long a token is kept fresh that no request asks for.

@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use super::answer::{is_token, read_answer};
 use super::entry::{Entry, Failure, Token};
+use super::inputs::Inputs;
 use super::lease::{Lease, SharedStore, Taken};
-use super::refused::{Suspicion, with_claims};
-use super::source::{Inputs, Source};
+use super::source::Source;
+use super::suspicion::{Suspicion, with_claims};
 use super::timing::{refresh_after, retry_after};
 use super::{Definition, Get, Health, Progress, UNUSED_AFTER};
 use crate::calls::{self, Answer, CallFailure, CallRequest, Jitter, Unusable, WORTH_WAITING};
@@ -177,7 +178,7 @@ impl Record {
         if self.counts(&seen.failure) {
             self.failure.count = self.failure.count.max(seen.failure.count);
         }
-        if seen.held_until(*lease, now).is_none() {
+        if seen.held_until(lease.owner, now).is_none() {
             match lease.take(of, &seen, store, now) {
                 Taken::Won => return Some(self.begin(&secrets, lease, store, inputs, now)),
                 Taken::Other(entry) => seen = entry,
@@ -186,7 +187,7 @@ impl Record {
         if let Some(progress) = self.adopt(&seen, now) {
             return Some(Due::Changed(progress));
         }
-        let until = seen.held_until(*lease, now).unwrap_or_else(|| now.monotonic.after(LOOK_AGAIN));
+        let until = seen.held_until(lease.owner, now).unwrap_or_else(|| now.monotonic.after(LOOK_AGAIN));
         self.look_again = Some(until.min(now.monotonic.after(LOOK_AGAIN)));
         None
     }

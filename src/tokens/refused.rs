@@ -3,15 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use form_urlencoded::byte_serialize;
-
 use super::Definition;
 use super::entry::Token;
 use super::lease::{Lease, SharedStore};
 use super::record::Record;
 use super::source::Source;
-use crate::calls::CallRequest;
-use crate::secret::SecretString;
+use super::suspicion::Suspicion;
 use crate::time::Now;
 
 /// Which token went out with a request.
@@ -45,12 +42,6 @@ impl Eagerness {
     pub const ONCE: Self = Self { min_age: Duration::from_secs(60), interval: Duration::from_secs(300) };
     /// Where Envoy tries the request again with the new token.
     pub const BEFORE_A_RETRY: Self = Self { min_age: Duration::ZERO, interval: Duration::from_secs(30) };
-}
-
-/// Why the token that is held is being replaced.
-pub(super) struct Suspicion {
-    /// What the backend wants to see in the next one: a JSON object.
-    pub(super) claims: Option<String>,
 }
 
 impl Definition {
@@ -88,7 +79,7 @@ impl Record {
             return false;
         }
         let entry = lease.read(self.definition.fingerprint, store, now);
-        let is_under_way = entry.held_until(*lease, now).is_some();
+        let is_under_way = entry.held_until(lease.owner, now).is_some();
         if let Some(other) = entry.token.filter(|other| self.replaces(other)) {
             // Another VM has replaced it already.
             self.hold(other);
@@ -112,11 +103,4 @@ impl Record {
     pub(super) fn replaces(&self, other: &Token) -> bool {
         self.held.as_ref().is_none_or(|held| held.fetched < other.fetched && held.value != other.value)
     }
-}
-
-/// Asks for claims too (Entra: continuous access evaluation, the parameter `claims`).
-pub(super) fn with_claims(request: CallRequest, claims: &str) -> CallRequest {
-    let claims: String = byte_serialize(claims.as_bytes()).collect();
-    let body = SecretString::new([request.body.expose(), "&claims=", &claims].concat());
-    CallRequest { body, ..request }
 }

@@ -1,13 +1,11 @@
-use std::time::Duration;
-
 use super::app_service::AppService;
 use super::arc::Arc;
 use super::client_credentials::ClientCredentials;
 use super::imds::Imds;
+use super::inputs::Inputs;
 use super::target::Target;
 use crate::calls::{Answer, CallFailure, CallRequest};
 use crate::fingerprint::Fingerprint;
-use crate::jwt::Random;
 use crate::secret::SecretString;
 use crate::time::Now;
 
@@ -24,15 +22,6 @@ pub enum Source {
     ClientCredentials(Box<ClientCredentials>),
     /// A secret that is a token already.
     Static(Fingerprint),
-}
-
-/// What token requests are made of beside their definitions.
-pub trait Inputs: Random {
-    /// The secret that is known by `of`; else after how long to ask again, or nothing while it is being fetched.
-    ///
-    /// # Errors
-    /// It is not at hand.
-    fn secret(&mut self, of: Fingerprint, now: Now) -> Result<SecretString, Option<Duration>>;
 }
 
 impl Source {
