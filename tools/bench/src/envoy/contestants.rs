@@ -85,9 +85,9 @@ impl Contestant {
 /// The cluster of the server that `ext_authz` asks.
 pub(crate) const AUTHORIZER: &str = "authorizer";
 
-/// Makes the reference configuration into one listener for each contestant. `token` is what `credential_injector` has.
-pub(crate) fn install(tree: &mut Value, authorizer: u16, token: &str) {
-    tree["static_resources"]["secrets"] = secret(token);
+/// Makes the reference configuration into one listener for each contestant.
+pub(crate) fn install(tree: &mut Value, authorizer: u16) {
+    tree["static_resources"]["secrets"] = secret();
     let Some(gatepass) = tree::filter(tree).cloned() else { return };
     if let Some(clusters) = tree::clusters(tree) {
         clusters.push(json!({
@@ -227,9 +227,9 @@ fn credential_injector() -> Value {
     )
 }
 
-/// The token of `credential_injector`, as a static secret.
-fn secret(token: &str) -> Value {
-    let value = STANDARD.encode(format!("Bearer {token}"));
+/// What `credential_injector` has: as long as the token that Gatepass attaches.
+fn secret() -> Value {
+    let value = STANDARD.encode(format!("Bearer {}", "x".repeat(1_200)));
     json!([{"name": "token", "generic_secret": {"secret": {"inline_bytes": value}}}])
 }
 

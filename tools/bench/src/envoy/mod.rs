@@ -7,7 +7,6 @@ mod report;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
 };
 
 use contestants::{Contestant, install, listener};
@@ -59,22 +58,9 @@ async fn one_round(options: &Options, round: usize, report: &mut Report) -> Resu
     let authorizer = authorizer().await?;
     load::pin_to_client(authorizer.process())?;
     let port = authorizer.gateway().port();
-    // The token that `credential_injector` has; the emulator makes it before Envoy starts.
-    let injected = Arc::new(Mutex::new(String::new()));
-    let note = Arc::clone(&injected);
-    let stack = Stack::builder()
-        .concurrency(1)
-        .log_level("warning", "wasm:warning")
-        .prepare(move |emulator| {
-            if let Ok(mut token) = note.lock() {
-                *token = emulator.issue(&TokenSpec::entra_v2());
-            }
-        })
-        .edit(move |tree| {
-            let token = injected.lock().map(|token| token.clone()).unwrap_or_default();
-            install(tree, port, &token);
-        });
-    let stack = stack.start().await.map_err(|error| error.to_string())?;
+    let stack = Stack::builder().concurrency(1).log_level("warning", "wasm:warning");
+    let stack =
+        stack.edit(move |tree| install(tree, port)).start().await.map_err(|error| error.to_string())?;
     load::pin(stack.process())?;
     let client = Client::new(options.wrk.clone(), &options.output)?;
     let (one, many) = tokens(&stack, options)?;

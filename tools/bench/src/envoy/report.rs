@@ -32,6 +32,11 @@ impl Spread {
     }
 }
 
+/// Microseconds that a request takes a busy worker beyond Envoy without a filter.
+fn cost(run: &Run, none: &Run) -> f64 {
+    1e6 / run.rate - 1e6 / none.rate
+}
+
 /// Gatepass against what it is compared with, and the goal (DESIGN, section 9).
 const RATIOS: [(&str, Contestant, Contestant); 2] = [
     ("warm", Contestant::GatepassWarm, Contestant::NativeWarm),
@@ -57,14 +62,13 @@ impl Report {
     /// that is busy, and by CPU time.
     fn costs(&self, contestant: Contestant) -> (Spread, Spread) {
         let rounds = || self.runs(contestant).iter().zip(self.runs(Contestant::None));
-        let cost = Spread::of(rounds().map(|(run, none)| 1e6 / run.rate - 1e6 / none.rate));
+        let cost = Spread::of(rounds().map(|(run, none)| cost(run, none)));
         (cost, Spread::of(rounds().map(|(run, none)| run.cpu - none.cpu)))
     }
 
     fn ratio(&self, ours: Contestant, theirs: Contestant) -> Spread {
         let none = self.runs(Contestant::None);
         let rounds = self.runs(ours).iter().zip(self.runs(theirs)).zip(none);
-        let cost = |run: &Run, none: &Run| 1e6 / run.rate - 1e6 / none.rate;
         Spread::of(rounds.map(|((ours, theirs), none)| cost(ours, none) / cost(theirs, none)))
     }
 
