@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use gatepass_stack::{Checkout, EXAMPLES, Example, Scenario};
+use gatepass_stack::{Checkout, EXAMPLES, Example};
 
 #[test]
 fn every_example_passes_with_the_variables_of_its_scenario() {
@@ -13,7 +13,7 @@ fn every_example_passes_with_the_variables_of_its_scenario() {
         let example = Example::find(&checkout, name).unwrap();
         let mut check = Command::new(env!("CARGO_BIN_EXE_gatepass"));
         check.arg("check").arg(example.envoy_yaml());
-        for (variable, value) in Scenario::read(&example.scenario_yaml()).unwrap().environment {
+        for (variable, value) in example.scenario().unwrap().environment {
             check.arg("--env").arg(format!("{variable}={value}"));
         }
         let output = check.output().unwrap();

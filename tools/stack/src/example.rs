@@ -1,14 +1,11 @@
 //! The examples: an Envoy configuration that is put together from parts, and requests with what must come of them.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
+use clap::ValueEnum;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context};
 
-use crate::{Checkout, Error, ports};
+use crate::{Checkout, Error, Scenario, ports, tree};
 
 /// The examples by name, in the order in which they are told.
 pub const NAMES: [&str; 7] = [
@@ -22,7 +19,7 @@ pub const NAMES: [&str; 7] = [
 ];
 
 /// Where an example runs; nothing but addresses and places of files depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Place {
     /// On this machine, from the root of the checkout, beside the emulator.
     Local,
@@ -58,9 +55,9 @@ impl Example {
         self.folder.join("envoy.yaml")
     }
 
-    /// Where its requests are.
-    pub fn scenario_yaml(&self) -> PathBuf {
-        self.folder.join("scenario.yaml")
+    /// Its requests, and what must come of them.
+    pub fn scenario(&self) -> Result<Scenario, Error> {
+        Scenario::read(&self.folder.join("scenario.yaml"))
     }
 
     /// Puts its Envoy configuration together.
@@ -71,7 +68,7 @@ impl Example {
             problem: format!("{error:#}"),
         };
         let mut parts = self.parts(place);
-        let text = read(&template)?;
+        let text = tree::text(&template)?;
         parts.add_template("envoy.yaml", &text).map_err(|error| failed(&error))?;
         let rendered = parts.get_template("envoy.yaml").and_then(|template| template.render(context! {}));
         let rendered = rendered.map_err(|error| failed(&error))?;
@@ -95,8 +92,7 @@ impl Example {
         let folder = self.folder.clone();
         environment.add_function("plugin_configuration", move |file: &str| {
             let text = fs::read_to_string(folder.join(file));
-            let text =
-                text.map(|text| text.strip_prefix(EDITORS_LINE).map_or_else(|| text.clone(), str::to_owned));
+            let text = text.map(|text| text.strip_prefix(EDITORS_LINE).unwrap_or(&text).to_owned());
             text.map_err(|error| {
                 minijinja::Error::new(ErrorKind::InvalidOperation, format!("{file}: {error}"))
             })
@@ -167,10 +163,4 @@ fn emulator_address(place: Place, name: &str) -> Result<Value, minijinja::Error>
 
 fn address(host: &str, port: u16) -> String {
     format!("{{address: {host}, port_value: {port}}}")
-}
-
-fn read(file: &Path) -> Result<String, Error> {
-    let problem =
-        |error: std::io::Error| Error::Configuration { file: file.to_owned(), problem: error.to_string() };
-    fs::read_to_string(file).map_err(problem)
 }

@@ -39,4 +39,4 @@ pub use envoy::{Validation, validate};
 pub use error::Error;
 pub use example::{Example, NAMES as EXAMPLES, Place};
 pub use scenario::{Outcome, Row, Scenario, Target};
-pub use stack::{Builder, Listeners, Stack};
+pub use stack::{Builder, Listeners, Stack, client};

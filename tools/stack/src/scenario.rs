@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::Path,
     time::{Duration, Instant},
 };
@@ -20,6 +19,7 @@ pub use crate::step::Scenario;
 use crate::{
     Admin, Answer, Error, Listeners, Stack,
     step::{Control, Expect, Seen, Send, Step},
+    tree,
 };
 
 /// What a scenario is played against.
@@ -76,10 +76,8 @@ pub struct Outcome {
 
 impl Scenario {
     /// Reads a `scenario.yaml`.
-    pub fn read(file: &Path) -> Result<Self, Error> {
-        let problem = |problem: String| Error::Configuration { file: file.to_owned(), problem };
-        let text = fs::read_to_string(file).map_err(|error| problem(error.to_string()))?;
-        serde_yaml_ng::from_str(&text).map_err(|error| problem(error.to_string()))
+    pub(crate) fn read(file: &Path) -> Result<Self, Error> {
+        tree::read_as(file)
     }
 
     /// How wide its widest row begins: characters of [`Row::step`].

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    Admin, Answer, Build, Checkout, Delivery, Error, Example, Scenario, Validation,
+    Admin, Answer, Build, Checkout, Delivery, Error, Example, Validation,
     delivery::Delivered,
     envoy::{self, Envoy, Launch},
     older,
@@ -156,7 +156,7 @@ impl Builder {
             None => (checkout.envoy_yaml(), BTreeMap::new()),
             Some(name) => {
                 let example = Example::find(&checkout, name)?;
-                (example.envoy_yaml(), Scenario::read(&example.scenario_yaml())?.environment)
+                (example.envoy_yaml(), example.scenario()?.environment)
             }
         };
         let mut tree = tree::read(&file)?;
@@ -273,7 +273,7 @@ impl Stack {
             drain_seconds: 5,
             log: checkout.state().join("envoy.log"),
             admin_address: checkout.state().join("admin-address"),
-            environment: Scenario::read(&example.scenario_yaml())?.environment,
+            environment: example.scenario()?.environment,
         };
         Self::launch(&launch, listeners.collect(), emulator).await
     }
@@ -284,12 +284,7 @@ impl Stack {
         listeners: Vec<(String, SocketAddr)>,
         emulator: Emulator,
     ) -> Result<Self, Error> {
-        // Every request on a connection of its own, so that all workers have their share.
-        let http = reqwest::Client::builder()
-            .pool_max_idle_per_host(0)
-            .no_proxy()
-            .timeout(Duration::from_secs(60))
-            .build()?;
+        let http = client()?;
         let mut envoy = Envoy::spawn(launch)?;
         let gateway = listeners.first().map(|(_, address)| *address);
         let listeners = Listeners::from_iter(listeners);
@@ -475,6 +470,12 @@ fn reserve(tree: &mut Value) -> Result<Vec<(String, Reservation)>, Error> {
     }
     tree::replace_ports(tree, &ports);
     Ok(reservations)
+}
+
+/// A client that makes a connection for every request, so that all workers of Envoy have their share.
+pub fn client() -> Result<reqwest::Client, Error> {
+    let builder = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy();
+    Ok(builder.timeout(Duration::from_secs(60)).build()?)
 }
 
 async fn start_emulator(options: Options) -> Result<Emulator, Error> {

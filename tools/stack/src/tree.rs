@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{Error, ports::Replacements};
@@ -13,9 +14,21 @@ const STRING: &str = "type.googleapis.com/google.protobuf.StringValue";
 
 /// Reads a YAML file.
 pub fn read(file: &Path) -> Result<Value, Error> {
-    let problem = |problem: String| Error::Configuration { file: file.to_owned(), problem };
-    let text = fs::read_to_string(file).map_err(|error| problem(error.to_string()))?;
-    serde_yaml_ng::from_str(&text).map_err(|error| problem(error.to_string()))
+    read_as(file)
+}
+
+/// Reads a YAML file into what it describes.
+pub(crate) fn read_as<T: DeserializeOwned>(file: &Path) -> Result<T, Error> {
+    serde_yaml_ng::from_str(&text(file)?).map_err(|error| problem(file, &error))
+}
+
+/// The text of a file.
+pub(crate) fn text(file: &Path) -> Result<String, Error> {
+    fs::read_to_string(file).map_err(|error| problem(file, &error))
+}
+
+fn problem(file: &Path, problem: &dyn std::error::Error) -> Error {
+    Error::Configuration { file: file.to_owned(), problem: problem.to_string() }
 }
 
 /// Writes other ports in place of the fixed ones.

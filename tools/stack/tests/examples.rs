@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use gatepass_stack::{Checkout, EXAMPLES, Example, Place, Scenario, ports, tree};
+use gatepass_stack::{Checkout, EXAMPLES, Example, Place, ports, tree};
 use serde_json::{Value, json};
 
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -41,7 +41,7 @@ fn every_folder_is_an_example_and_has_what_a_newcomer_needs() {
         for part in ["```mermaid", "## What it replaces", "## For the real Azure", "make example NAME="] {
             assert!(readme.contains(part), "examples/{}/README.md: {part}", example.name());
         }
-        assert!(!Scenario::read(&example.scenario_yaml()).unwrap().about.is_empty());
+        assert!(!example.scenario().unwrap().about.is_empty());
     }
 }
 

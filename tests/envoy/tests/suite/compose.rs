@@ -3,7 +3,7 @@
 use std::fs;
 
 use gatepass_emulator::{Emulator, Options};
-use gatepass_stack::{Build, Checkout, EXAMPLES, Example, Place, Scenario, tree, validate};
+use gatepass_stack::{Build, Checkout, EXAMPLES, Example, Place, tree, validate};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -31,7 +31,7 @@ async fn envoy_takes_every_example_as_it_is_rendered_for_compose() {
     let module = checkout.module(Build::Default).unwrap();
     for name in EXAMPLES {
         let example = Example::find(&checkout, name).unwrap();
-        let environment = Scenario::read(&example.scenario_yaml()).unwrap().environment;
+        let environment = example.scenario().unwrap().environment;
         let rendered = example.render(Place::Compose).unwrap();
         assert!(rendered.contains("/run/gatepass/ca.pem"), "{name}");
         let local = rendered

@@ -5,8 +5,7 @@ use gatepass_stack::{Checkout, EXAMPLES, Example, Scenario, Stack, Target};
 use crate::support::*;
 
 pub(crate) fn scenario(example: &str) -> Scenario {
-    let example = Example::find(&Checkout::find().unwrap(), example).unwrap();
-    Scenario::read(&example.scenario_yaml()).unwrap()
+    Example::find(&Checkout::find().unwrap(), example).unwrap().scenario().unwrap()
 }
 
 async fn comes_out_as_it_says(example: &str) {

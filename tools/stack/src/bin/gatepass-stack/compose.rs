@@ -6,14 +6,14 @@ use std::{
     process::ExitCode,
 };
 
-use gatepass_stack::{Build, Checkout, Error, Example, Place, Scenario};
+use gatepass_stack::{Build, Checkout, Error, Example, Place};
 
 pub(crate) fn run(example: &str, folder: &Path) -> Result<ExitCode, Error> {
     let checkout = Checkout::find()?;
     let example = Example::find(&checkout, example)?;
-    let scenario = Scenario::read(&example.scenario_yaml())?;
+    let environment = example.scenario()?.environment;
     let environment: Vec<_> =
-        scenario.environment.iter().map(|(name, value)| format!("{name}={}\n", quoted(value))).collect();
+        environment.iter().map(|(name, value)| format!("{name}={}\n", quoted(value))).collect();
     write(folder.join("envoy.yaml"), example.render(Place::Compose)?.as_bytes())?;
     write(folder.join("environment"), environment.concat().as_bytes())?;
     let module = checkout.module(Build::Default)?;

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use gatepass_stack::{Error, Example, Outcome, Row, Scenario, Stack, Target};
+use gatepass_stack::{Checkout, Error, Example, Outcome, Row, Scenario, Stack, Target};
 
 use crate::{
     checkout,
@@ -11,10 +11,14 @@ use crate::{
 
 pub(crate) async fn run(terminal: &Terminal, example: &str, free_ports: bool) -> Result<ExitCode, Error> {
     let started = Instant::now();
-    let example = Example::find(&checkout()?, example)?;
-    let scenario = Scenario::read(&example.scenario_yaml())?;
-    let stack = start(terminal, &example, free_ports).await?;
+    let checkout = checkout()?;
+    let example = Example::find(&checkout, example)?;
+    let scenario = example.scenario()?;
+    let stack = start(terminal, &checkout, &example, free_ports).await?;
     let outcome = table(terminal, &scenario, &Target::from(&stack)).await?;
+    if outcome.faulty > 0 && !free_ports {
+        println!("Envoy's log is target/stack/envoy.log.");
+    }
     println!("It took {:.1} s. To send requests yourself:", started.elapsed().as_secs_f32());
     println!();
     println!("    make up EXAMPLE={}", example.name());
@@ -44,17 +48,21 @@ pub(crate) async fn table(
     Ok(outcome)
 }
 
-async fn start(terminal: &Terminal, example: &Example, free_ports: bool) -> Result<Stack, Error> {
+async fn start(
+    terminal: &Terminal,
+    checkout: &Checkout,
+    example: &Example,
+    free_ports: bool,
+) -> Result<Stack, Error> {
     if free_ports {
         let work = Stack::builder().example(example.name()).start();
         return terminal.step("Starting the emulator and Envoy on free ports", work).await;
     }
-    let checkout = checkout()?;
     let emulator = terminal
-        .step("Starting the emulator of the Azure endpoints", Stack::reference_emulator(&checkout))
+        .step("Starting the emulator of the Azure endpoints", Stack::reference_emulator(checkout))
         .await?;
     let what = format!("Starting Envoy with examples/{}/envoy.yaml", example.name());
-    terminal.step(&what, Stack::fixed(&checkout, example, emulator)).await
+    terminal.step(&what, Stack::fixed(checkout, example, emulator)).await
 }
 
 fn show(terminal: &Terminal, width: usize, row: &Row) -> String {
@@ -79,7 +87,7 @@ fn conclude(terminal: &Terminal, outcome: Outcome) {
         println!("{} Every answer was as expected, at both ends.", terminal.paint(Tone::Good, "Good."));
     } else {
         println!(
-            "{} {} of {} rows are not as expected. Envoy's log is target/stack/envoy.log.",
+            "{} {} of {} rows are not as expected.",
             terminal.paint(Tone::Bad, "Not good."),
             outcome.faulty,
             outcome.rows,

@@ -11,8 +11,8 @@ mod terminal;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use gatepass_stack::{Checkout, EXAMPLES, Error};
+use clap::{Args, Parser, Subcommand};
+use gatepass_stack::{Checkout, EXAMPLES, Error, Place};
 
 use crate::terminal::Terminal;
 
@@ -43,7 +43,7 @@ enum Action {
     /// Put the examples' Envoy configurations together, each into its envoy.yaml.
     Render {
         /// Only this one, for that place, to standard output.
-        #[arg(long = "for", value_name = "PLACE")]
+        #[arg(long = "for", value_name = "PLACE", requires = "example")]
         place: Option<Place>,
         /// The example's name.
         #[arg(requires = "place")]
@@ -79,12 +79,6 @@ struct Chosen {
     /// The example's name: a folder below examples/.
     #[arg(default_value = EXAMPLES[0])]
     example: String,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Place {
-    Local,
-    Compose,
 }
 
 #[tokio::main]

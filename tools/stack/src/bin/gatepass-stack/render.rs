@@ -2,31 +2,20 @@
 
 use std::{fs, process::ExitCode};
 
-use gatepass_stack::{Checkout, EXAMPLES, Error, Example};
-
-use crate::Place;
+use gatepass_stack::{Checkout, EXAMPLES, Error, Example, Place};
 
 pub(crate) fn run(place: Option<Place>, example: Option<&str>) -> Result<ExitCode, Error> {
     let checkout = Checkout::find()?;
     if let (Some(place), Some(name)) = (place, example) {
-        print!("{}", Example::find(&checkout, name)?.render(place.into())?);
+        print!("{}", Example::find(&checkout, name)?.render(place)?);
         return Ok(ExitCode::SUCCESS);
     }
     for name in EXAMPLES {
         let example = Example::find(&checkout, name)?;
         let file = example.envoy_yaml();
-        let text = example.render(gatepass_stack::Place::Local)?;
+        let text = example.render(Place::Local)?;
         fs::write(&file, text).map_err(|source| Error::Io { what: file.display().to_string(), source })?;
         println!("examples/{name}/envoy.yaml");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-impl From<Place> for gatepass_stack::Place {
-    fn from(place: Place) -> Self {
-        match place {
-            Place::Local => Self::Local,
-            Place::Compose => Self::Compose,
-        }
-    }
 }
