@@ -3,8 +3,6 @@
 //! Each record has one value in shared data: who holds the lease and until when, the last token, the last
 //! failure ([`super::entry`]). It is seeded, then changed by compare-and-set only.
 
-use std::time::Duration;
-
 use super::entry::{Entry, Failure, Holder, LEASE, Token, key};
 use crate::fingerprint::Fingerprint;
 use crate::time::Now;

@@ -17,8 +17,9 @@ if [ ! -x "$folder/wrk" ]; then
         for package in *.deb; do dpkg -x "$package" .; done && rm -- *.deb) ||
         die "wrk could not be fetched; the lines above say why. \`apt install wrk\` does too"
     library=$(dirname "$(find "$partial" -name 'libluajit-5.1.so.2')")
-    printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' \
-        "${library/"$partial"/"$folder"}" "$folder/usr/bin/wrk" >"$partial/wrk"
+    # Relative to itself, so that a checkout can be moved.
+    printf '#!/bin/sh\nhere=$(dirname "$0")\nLD_LIBRARY_PATH=$here/%s exec "$here/usr/bin/wrk" "$@"\n' \
+        "${library#"$partial/"}" >"$partial/wrk"
     chmod +x "$partial/wrk"
     finish_partial "$folder"
 fi
