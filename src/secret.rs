@@ -4,6 +4,9 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::hint::black_box;
 
+use http::HeaderValue;
+use http::header::InvalidHeaderValue;
+
 use crate::jwt::sha256;
 
 /// A token or a secret. `Debug` prints its length only, and there is no `Display`.
@@ -11,12 +14,20 @@ use crate::jwt::sha256;
 pub struct SecretString {
     text: String,
     digest: OnceCell<[u8; 32]>,
+    in_header: OnceCell<Box<InHeader>>,
+}
+
+/// How a secret was first written into a header.
+#[derive(Clone)]
+struct InHeader {
+    prefix: Box<str>,
+    value: HeaderValue,
 }
 
 impl SecretString {
     /// Takes hold of `text`.
     pub const fn new(text: String) -> Self {
-        Self { text, digest: OnceCell::new() }
+        Self { text, digest: OnceCell::new(), in_header: OnceCell::new() }
     }
 
     /// The text itself. Each use of this is a place to look at in a review.
@@ -35,6 +46,21 @@ impl SecretString {
 }
 
 impl SecretString {
+    /// The value of a header: `prefix`, and the text behind it. The first one that is made is kept, for what goes out
+    /// with every request has the same prefix every time.
+    ///
+    /// # Errors
+    /// It cannot stand in a header.
+    pub fn behind(&self, prefix: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+        if let Some(known) = self.in_header.get().filter(|known| *known.prefix == *prefix) {
+            return Ok(known.value.clone());
+        }
+        let mut value = HeaderValue::try_from([prefix, self.text.as_str()].concat())?;
+        value.set_sensitive(true);
+        self.in_header.get_or_init(|| Box::new(InHeader { prefix: prefix.into(), value: value.clone() }));
+        Ok(value)
+    }
+
     /// Whether both are the same text, in a time that does not depend on where they differ or on their lengths: their
     /// digests are compared, all of each.
     pub fn is_same(&self, other: &Self) -> bool {
@@ -72,6 +98,19 @@ mod tests {
     fn debug_prints_the_length_only() {
         let secret = SecretString::new("canary".into());
         assert_eq!(format!("{secret:?}"), "SecretString(6 bytes)");
+    }
+
+    #[test]
+    fn behind_each_prefix_stands_the_secret_itself() {
+        let secret = SecretString::new("canary".into());
+        for _ in 0..2 {
+            for prefix in ["Bearer ", "", "Basic "] {
+                let value = secret.behind(prefix).unwrap();
+                assert_eq!(value.as_bytes(), format!("{prefix}canary").as_bytes());
+                assert_eq!(format!("{value:?}"), "Sensitive");
+            }
+        }
+        assert!(SecretString::new("a\nb".into()).behind("Bearer ").is_err());
     }
 
     #[test]

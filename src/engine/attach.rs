@@ -163,9 +163,8 @@ fn note_sent<V: Verifier>(edits: &mut Edits, credential: &Credential, state: &St
 
 fn put(edits: &mut Edits, attachment: &Attachment, value: &SecretString) -> Result<(), Halt> {
     // A token that cannot stand in a header is never stored, but a secret may be anything.
-    let value = HeaderValue::try_from([&attachment.prefix, value.expose()].concat());
     let unusable = |_| Halt::Refuse(Reason::SecretUnavailable(Duration::ZERO));
-    edits.set(attachment.header.clone(), value.map_err(unusable)?);
+    edits.set(attachment.header.clone(), value.behind(&attachment.prefix).map_err(unusable)?);
     if !attachment.destinations.is_empty() {
         edits.restrict_to(&attachment.destinations);
     }
