@@ -2,6 +2,7 @@
 //!
 //! Each returns data as bytes and its status as a [`Status`]; nothing here panics.
 
+use std::alloc::Layout;
 use std::time::Duration;
 
 use crate::observe::LogLevel;
@@ -151,8 +152,13 @@ unsafe fn take(data: *mut u8, length: usize) -> Vec<u8> {
 
 /// Memory for the host to write `size` bytes to.
 pub(super) fn allocate(size: usize) -> *mut u8 {
-    // A boxed slice has exactly this capacity, which `take` relies on.
-    Box::into_raw(vec![0_u8; size].into_boxed_slice()).cast()
+    match Layout::array::<u8>(size) {
+        Ok(layout) if size == 0 => layout.dangling_ptr().as_ptr(),
+        // SAFETY: the size is not zero. `take` gives it back as a vector of this very capacity; the host writes to all
+        // of it before anybody reads.
+        Ok(layout) => unsafe { std::alloc::alloc(layout) },
+        Err(_) => std::ptr::null_mut(),
+    }
 }
 
 /// A call that returns one buffer.
