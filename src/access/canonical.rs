@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use super::segments::segments;
+
 /// A request's path in the one spelling that it is compared in: without the query, with every octet decoded that
 /// may stand raw in a segment. A backend decodes those before it routes, so `/%61dmin` and `/odata/%24batch` must
 /// not pass by a guard for `/admin` and `/odata/$batch`.
@@ -122,11 +124,14 @@ impl<'p> CanonicalPath<'p> {
 }
 
 fn check_segments(path: &str) -> Result<(), AmbiguousPath> {
-    let mut rest = path.strip_prefix('/').ok_or(AmbiguousPath::NotAbsolute)?.split('/').peekable();
+    if !path.starts_with('/') {
+        return Err(AmbiguousPath::NotAbsolute);
+    }
+    let mut rest = segments(path);
     while let Some(segment) = rest.next() {
         match segment {
             "." | ".." => return Err(AmbiguousPath::DotSegment),
-            "" if rest.peek().is_some() => return Err(AmbiguousPath::EmptySegment),
+            "" if !rest.is_at_end() => return Err(AmbiguousPath::EmptySegment),
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 use super::Matcher;
-use super::path::{Segment, segments};
+use super::path::Segment;
+use super::segments::segments;
 use crate::access::Target;
 
 /// Finds the first operation that a request is, without a look at all of them: a tree of the paths' segments leads to

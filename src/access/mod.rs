@@ -9,6 +9,7 @@ mod matcher;
 mod path;
 mod readings;
 mod required_header;
+mod segments;
 
 pub use callers::{ApplicationIds, CallerRules, ClientApplications, ClientClaims, Permit, TokenType};
 pub use canonical::{Ambiguities, AmbiguousPath, CanonicalPath};

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::canonical::{Ambiguities, AmbiguousPath, CanonicalPath};
+use super::segments::segments;
 use crate::collect::one_by_one;
 
 /// The paths of an operation.
@@ -65,6 +66,11 @@ const MAX_PARAMETER_BYTES: usize = 1024;
 pub struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The value of one parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -300,11 +306,6 @@ impl Segment {
             Self::Parameter(name) => Some(name),
         }
     }
-}
-
-/// The segments of a path, of which `/` has an empty one.
-pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> + Clone {
-    path.split('/').skip(1)
 }
 
 /// The canonical segments of a path in a configuration.
