@@ -149,8 +149,10 @@ fn operation<'h, 'c>(
     // What is ambiguous goes on only to an operation that allows it.
     let path = CanonicalPath::read_allowing(Ambiguities::ALL, head.first(":path"));
     let path = path.map_err(Reason::PathAmbiguous)?;
-    let host = Target::host_of(head.first(":authority"));
-    if host.is_none() && configuration.operations.have_hosts() {
+    // It is read only where it makes a difference.
+    let have_hosts = configuration.operations.have_hosts();
+    let host = have_hosts.then(|| Target::host_of(head.first(":authority"))).flatten();
+    if host.is_none() && have_hosts {
         return Err(Reason::HostInvalid);
     }
     let target = Target { method, host, path, is_cors_preflight: head.is_cors_preflight() };
@@ -181,7 +183,7 @@ fn look(
 ) -> Result<Seen, Reason> {
     let validate = match &operation.inbound {
         Inbound::Anonymous => None,
-        Inbound::Validate(validate) => Some(validate),
+        Inbound::Validate(validate) => Some(&**validate),
     };
     let mut edits = Edits::default();
     if head.last_attempt().is_none() {

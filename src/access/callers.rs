@@ -105,7 +105,7 @@ impl TokenType {
 }
 
 /// The proof that the caller may do what it asks for. Only this room makes one.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Permit(());
 
 impl Permit {

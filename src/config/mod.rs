@@ -95,7 +95,7 @@ pub enum Inbound {
     /// No token.
     Anonymous,
     /// A good token.
-    Validate(Validate),
+    Validate(Rc<Validate>),
 }
 
 /// How an inbound token is checked.

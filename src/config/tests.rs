@@ -50,7 +50,7 @@ fn defaults_apply_and_an_operations_fields_replace_them() {
             {"match": {"path": {"exact": "/b"}}, "validate": {"audiences": ["other"], "clock_skew": "2m"}}]"#,
     ));
     let validate = |index: usize| match &configuration.operations[index].inbound {
-        Inbound::Validate(validate) => validate.clone(),
+        Inbound::Validate(validate) => super::Validate::clone(validate),
         Inbound::Anonymous => panic!("anonymous"),
     };
     let audiences = |index: usize| validate(index).any_of[0].audiences.clone();

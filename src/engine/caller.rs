@@ -77,7 +77,7 @@ impl Stage {
 
 /// Lets the token pass that one of the issuers signed and whose rules it meets.
 fn authenticate<V: Verifier>(
-    validate: &Validate,
+    validate: &Rc<Validate>,
     request: Request<'_>,
     shown: &mut Shown,
     state: &mut State<V>,
@@ -85,8 +85,12 @@ fn authenticate<V: Verifier>(
 ) -> Result<(Permit, Rc<VerifiedToken>), Halt> {
     let mut token = Presented::new(validate, shown, state, now)?;
     token.claims().map_err(rejected)?.check_time(&validate.time, now.wall).map_err(rejected)?;
-    if token.verdict.is_some() {
+    if let Some(verdict) = &token.verdict {
         state.counters.count(Counter::Remembered);
+        let permit = verdict.permit(validate, request.method).filter(|_| request.parameters.is_empty());
+        if let Some(permit) = permit {
+            return Ok((permit, Rc::clone(&verdict.token)));
+        }
     }
     let mut last = Stage::Issuer.refuse(Rejection::IssuerNotAllowed);
     for alternative in &validate.any_of {
@@ -98,7 +102,10 @@ fn authenticate<V: Verifier>(
             }
         };
         match Permit::for_caller(&alternative.callers, request.method, request.parameters, &verified) {
-            Ok(permit) => return Ok((permit, verified)),
+            Ok(permit) => {
+                token.note(permit, validate, request, &verified);
+                return Ok((permit, verified));
+            }
             Err(denied) if last.stage <= Stage::Caller => {
                 last = Miss { stage: Stage::Caller, halt: Halt::Deny(denied, verified) };
             }
@@ -114,7 +121,7 @@ struct Presented<'t> {
     /// What was in it, where it is encrypted.
     decrypted: Option<&'t Rc<Decrypted>>,
     /// An issuer has signed it.
-    verdict: Option<Verdict>,
+    verdict: Option<Rc<Verdict>>,
     /// It is well formed.
     unverified: Option<UnverifiedToken<'t>>,
     /// The sets of keys that have not signed it.
@@ -137,6 +144,14 @@ impl<'t> Presented<'t> {
         }
         let decrypted = shown.decrypted.as_ref();
         Ok(Self { text, decrypted, verdict, unverified: None, refuted: Vec::new() })
+    }
+
+    /// Remembers what was permitted, if it is the remembered token that was.
+    fn note(&self, permit: Permit, rules: &Rc<Validate>, request: Request<'_>, verified: &Rc<VerifiedToken>) {
+        let verdict = self.verdict.as_ref().filter(|verdict| Rc::ptr_eq(&verdict.token, verified));
+        if let Some(verdict) = verdict.filter(|_| request.parameters.is_empty()) {
+            verdict.note(permit, rules, request.method);
+        }
     }
 
     /// The token that an issuer may have signed.
@@ -235,8 +250,8 @@ impl<'t> Presented<'t> {
         if let Some(generation) = keys.generation(definition, now) {
             let issuer = definition.fingerprint;
             let decrypted = self.decrypted.map(Rc::clone);
-            let verdict = Verdict { token: Rc::clone(&verified), issuer, generation, decrypted };
-            state.verdicts.insert(self.text, verdict.clone());
+            let verdict = Rc::new(Verdict::new(Rc::clone(&verified), issuer, generation, decrypted));
+            state.verdicts.insert(self.text, Rc::clone(&verdict));
             self.verdict = Some(verdict);
         }
         Ok(verified)
@@ -313,8 +328,8 @@ fn remember<V: Verifier>(
     token: &str,
     state: &mut State<V>,
     now: Now,
-) -> Option<Verdict> {
-    let verdict = state.verdicts.get(token)?.clone();
+) -> Option<Rc<Verdict>> {
+    let verdict = Rc::clone(state.verdicts.get(token)?);
     let mut trusted = validate.any_of.iter().flat_map(|alternative| alternative.issuer.definitions());
     let definition = trusted.find(|definition| definition.fingerprint == verdict.issuer)?;
     // What an operation without decryption keys refuses is not accepted because another one has opened it.

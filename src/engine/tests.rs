@@ -860,6 +860,36 @@ fn what_one_operation_remembers_another_does_not_trust_by_itself() {
 }
 
 #[test]
+fn a_permit_that_is_remembered_is_for_these_rules_and_this_method_and_no_parameter() {
+    let own = r#""operations": [
+        {"match": {"path": {"template": "/tenants/{tid}"}},
+         "validate": {"required_claims": [{"name": "tid", "equals_parameter": "tid"}]}},
+        {"match": {"path": {"exact": "/writers"}}, "validate": {"roles": "Write"}},
+        {"match": {"path": {"exact": "/admins"}}, "validate": {"roles": "Admin"}},"#;
+    let configuration = CONFIGURATION.replace(r#""operations": ["#, own);
+    let mut world = World::with(&configuration, TestKey::p256());
+    let token = world.token(json!({"tid": "t1"}));
+    for _ in 0..3 {
+        assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+        assert_eq!(world.with_token("DELETE", "/protected", &token), "401 claim_not_allowed");
+        assert_eq!(world.with_token("GET", "/admins", &token), "401 claim_not_allowed");
+        assert_eq!(world.with_token("GET", "/writers", &token), "forwarded");
+        assert_eq!(world.with_token("GET", "/tenants/t1", &token), "forwarded");
+        assert_eq!(world.with_token("GET", "/tenants/t2", &token), "401 claim_not_allowed");
+    }
+    // The same operation of another configuration is another one.
+    let stricter = configuration.replace(r#""roles": "Write""#, r#""roles": "Admin""#);
+    for (configuration, said) in [(&stricter, "401 claim_not_allowed"), (&configuration, "forwarded")] {
+        assert_eq!(world.with_token("GET", "/protected", &token), "forwarded");
+        let next = Configuration::parse(configuration.as_bytes(), &Environment::default()).unwrap();
+        world.configuration = Rc::new(next);
+        world.state.install(&world.configuration, world.now);
+        assert_eq!(world.with_token("GET", "/writers", &token), said);
+    }
+    assert_eq!(world.state.verdicts.len(), 1);
+}
+
+#[test]
 fn a_forged_token_is_not_remembered() {
     let mut world = World::new();
     let good = world.token(json!({}));

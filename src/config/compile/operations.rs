@@ -1,5 +1,7 @@
 //! Operations, and which requests they are.
 
+use std::rc::Rc;
+
 use super::{Compiler, Defaults};
 use crate::access::{
     Ambiguities, BadTemplate, HostPattern, Index, Matcher, PathPattern, PathRules, is_method,
@@ -86,7 +88,9 @@ impl Compiler {
                 if let Some(parameters) = &parameters {
                     self.parameters(path, parameters, own, &defaults.validate);
                 }
-                self.validate(&path.member("validate"), own, &defaults.validate).map(Inbound::Validate)
+                self.validate(&path.member("validate"), own, &defaults.validate)
+                    .map(Rc::new)
+                    .map(Inbound::Validate)
             }
         };
         let subscription = match raw.subscription_key {
