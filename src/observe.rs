@@ -2,12 +2,12 @@
 //!
 //! Envoy shows a counter `gatepass.x` as `wasmcustom.gatepass.x`. Names and reason codes are stable.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 /// Counters since they were last taken. Summed in the VM and written on tick, because each write crosses
 /// into the host.
 #[derive(Debug, Default)]
-pub struct Counters(BTreeMap<Counter, u64>);
+pub struct Counters(LiteMap<Counter, u64>);
 
 /// One thing that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,7 +164,7 @@ impl Counters {
     }
 
     /// Takes what was counted since the last time.
-    pub fn take(&mut self) -> BTreeMap<Counter, u64> {
+    pub fn take(&mut self) -> LiteMap<Counter, u64> {
         std::mem::take(&mut self.0)
     }
 }

@@ -1,6 +1,6 @@
 //! One line of the log for each refusal, but not for each of a flood.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::time::Duration;
 
 use crate::json::Json;
@@ -49,7 +49,7 @@ pub enum Line {
 #[derive(Debug, Default)]
 pub struct RefusalLog {
     is_read: bool,
-    written: BTreeMap<(&'static str, bool), u32>,
+    written: LiteMap<(&'static str, bool), u32>,
     since: Option<Monotonic>,
 }
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use litemap::LiteMap;
+
 use crate::bucket::Bucket;
 use crate::calls::{Answer, Call, CallFailure, CallId, CallRequest, Jitter, Outcome, Purpose};
 use crate::challenge::Remedy;
@@ -62,7 +64,7 @@ pub struct State<V: Verifier> {
     lease: Lease,
     jitter: Jitter,
     random: Box<dyn Random>,
-    calls: BTreeMap<CallId, Purpose>,
+    calls: LiteMap<CallId, Purpose>,
     last_call: u64,
 }
 
@@ -84,7 +86,7 @@ impl<V: Verifier> State<V> {
             lease: Lease::new(owner),
             jitter: Jitter::new(owner),
             random: Box::new(NoRandom),
-            calls: BTreeMap::new(),
+            calls: LiteMap::new(),
             last_call: 0,
         }
     }

@@ -1,6 +1,6 @@
 //! Counters and gauges of the host, defined when they are first written.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::abi::{self, MetricType};
 use crate::observe::{Counter, Counters, Gauge};
@@ -8,8 +8,8 @@ use crate::observe::{Counter, Counters, Gauge};
 /// The host's numbers for our metrics. `None` where the host refused to define one.
 #[derive(Default)]
 pub(super) struct Metrics {
-    counters: BTreeMap<Counter, Option<u32>>,
-    gauges: BTreeMap<Gauge, Written>,
+    counters: LiteMap<Counter, Option<u32>>,
+    gauges: LiteMap<Gauge, Written>,
 }
 
 /// A gauge of the host's, and what this VM last wrote to it.
@@ -36,7 +36,7 @@ impl Metrics {
     /// Writes where a gauge stands now, if it has moved.
     pub(super) fn set(&mut self, gauge: Gauge, value: u64) {
         let is_sum = gauge.is_sum();
-        let written = self.gauges.entry(gauge).or_insert_with_key(|gauge| Written {
+        let written = self.gauges.entry(gauge.clone()).or_insert_with(|| Written {
             id: abi::define_metric(MetricType::Gauge, &gauge.name()).ok(),
             value: 0,
         });

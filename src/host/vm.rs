@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use litemap::LiteMap;
+
 use super::abi::{self, BufferType, MapType};
 use super::crypto::{Envoy, EnvoyVerifier};
 use super::headers;
@@ -49,10 +51,10 @@ pub(super) struct Vm {
     pub(super) state: State<EnvoyVerifier>,
     pub(super) store: Store,
     owner: u64,
-    roots: BTreeMap<u32, Root>,
+    roots: LiteMap<u32, Root>,
     pub(super) streams: BTreeMap<u32, Stream>,
     /// Calls under way: the host's number, and the root to which the answer comes.
-    calls: BTreeMap<u32, (u32, CallId)>,
+    calls: LiteMap<u32, (u32, CallId)>,
     /// Streams that may go on, but not from the callback in which that was found out.
     to_wake: BTreeSet<StreamId>,
     metrics: Metrics,
@@ -74,9 +76,9 @@ impl Vm {
             state: State::new(verifier, owner).with_random(Box::new(HostRandom)),
             store: Store::Alone(Alone),
             owner,
-            roots: BTreeMap::new(),
+            roots: LiteMap::new(),
             streams: BTreeMap::new(),
-            calls: BTreeMap::new(),
+            calls: LiteMap::new(),
             to_wake: BTreeSet::new(),
             metrics: Metrics::default(),
         }
@@ -243,11 +245,10 @@ impl Vm {
             return;
         }
         if let Some(mut root) = self.roots.remove(&context) {
-            let (lost, kept) =
-                std::mem::take(&mut self.calls).into_iter().partition(|(_, (of, _))| *of == context);
-            self.calls = kept;
-            let lost: BTreeMap<u32, (u32, CallId)> = lost;
-            self.state.lost(lost.into_values().map(|(_, call)| call), &mut self.store, abi::now());
+            let its = self.calls.values().filter(|(of, _)| *of == context).map(|(_, call)| *call);
+            let lost: Vec<_> = its.collect();
+            self.calls.retain(|_, (of, _)| *of != context);
+            self.state.lost(lost, &mut self.store, abi::now());
             root.stop_ticking();
             if let Some(queue) = root.queue {
                 shared::close_queue(queue);

@@ -11,7 +11,7 @@ mod issuer_name;
 mod record;
 mod shared;
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -72,13 +72,13 @@ impl Generation {
 
 /// The keys of every issuer of a VM.
 pub struct Keys<V: Verifier> {
-    records: BTreeMap<Fingerprint, Record<V>>,
+    records: LiteMap<Fingerprint, Record<V>>,
     last_generation: Generation,
 }
 
 impl<V: Verifier> Default for Keys<V> {
     fn default() -> Self {
-        Self { records: BTreeMap::new(), last_generation: Generation::default() }
+        Self { records: LiteMap::new(), last_generation: Generation::default() }
     }
 }
 
@@ -111,8 +111,8 @@ impl<V: Verifier> Keys<V> {
     }
 
     /// How long ago the keys came that are at hand, by the issuer's name; of several key sets the oldest.
-    pub fn ages(&self, now: Now) -> BTreeMap<&str, Duration> {
-        let mut ages: BTreeMap<&str, Duration> = BTreeMap::new();
+    pub fn ages(&self, now: Now) -> LiteMap<&str, Duration> {
+        let mut ages: LiteMap<&str, Duration> = LiteMap::new();
         for record in self.records.values() {
             let Some(age) = record.age(now) else { continue };
             let oldest = ages.entry(&record.definition.name).or_default();

@@ -6,7 +6,7 @@
 mod key_vault;
 mod record;
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -179,7 +179,7 @@ pub enum Progress {
 /// The secrets of a VM.
 #[derive(Default)]
 pub struct Secrets {
-    records: BTreeMap<Fingerprint, Record>,
+    records: LiteMap<Fingerprint, Record>,
 }
 
 /// What [`Secrets::due`] found.

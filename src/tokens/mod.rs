@@ -24,9 +24,10 @@ mod target;
 pub(crate) mod testing;
 mod timing;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use crate::calls::{Answer, CallFailure, CallRequest, Jitter};
 use crate::fingerprint::Fingerprint;
@@ -126,7 +127,7 @@ pub struct Health {
 /// The outbound tokens of a VM.
 #[derive(Default)]
 pub struct Tokens {
-    records: BTreeMap<Fingerprint, Record>,
+    records: LiteMap<Fingerprint, Record>,
 }
 
 impl Tokens {
@@ -209,8 +210,8 @@ impl Tokens {
     }
 
     /// How the identities do whose tokens are in use.
-    pub fn health(&self, now: Now) -> BTreeMap<&str, Health> {
-        let mut all: BTreeMap<&str, Health> = BTreeMap::new();
+    pub fn health(&self, now: Now) -> LiteMap<&str, Health> {
+        let mut all: LiteMap<&str, Health> = LiteMap::new();
         for record in self.records.values() {
             let Some(health) = record.health(now) else { continue };
             let worst = all.entry(&record.definition.identity).or_insert(health);
@@ -226,7 +227,7 @@ impl Tokens {
 
     /// A new configuration has come: what failed under the last one may be tried at once.
     pub fn forgive(&mut self, now: Now) {
-        self.records.values_mut().for_each(|record| record.forgive(now));
+        self.records.iter_mut().for_each(|(_, record)| record.forgive(now));
     }
 
     /// Takes an answer in and tells the other VMs.

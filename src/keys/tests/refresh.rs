@@ -224,5 +224,5 @@ fn the_age_that_is_shown_is_that_of_the_oldest_set_of_an_issuer() {
     vm.keys.install(&other, &vm.verifier);
     vm.pump();
     vm.seconds(7);
-    assert_eq!(vm.keys.ages(vm.now), BTreeMap::from([("partner", Duration::from_secs(107))]));
+    assert_eq!(vm.keys.ages(vm.now), litemap::LiteMap::from_iter([("partner", Duration::from_secs(107))]));
 }
