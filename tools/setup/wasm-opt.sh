@@ -37,6 +37,6 @@ if ! same "$pin" "$folder/pin.txt"; then
 fi
 
 # The features that Rust's target has; nothing that Envoy's V8 would have to be asked for.
-"$node" "$(program "$folder" package/bin/wasm-opt)" -Os \
+"$node" "$(program "$folder" package/bin/wasm-opt)" -Oz \
     --enable-bulk-memory --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int \
     --enable-reference-types --enable-sign-ext --strip-debug --strip-producers "$1" --output "$2"
