@@ -9,7 +9,7 @@ use gatepass_stack::tree;
 use serde_json::{Value, json};
 
 /// One of those that are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Contestant {
     /// Envoy without a filter.
     None,
@@ -25,9 +25,18 @@ pub(crate) enum Contestant {
     NativeNew,
     /// `ext_authz` to another Envoy that always allows.
     ExtAuthz,
+    /// A Wasm filter that has a context for each request.
+    Contexts,
+    /// The same, which reads both clocks.
+    Clocks,
+    /// The same, which reads all headers.
+    Headers,
+    /// The same, which reads all headers and replaces one.
+    Replace,
 }
 
 impl Contestant {
+    pub(crate) const PARTS: [Self; 4] = [Self::Contexts, Self::Clocks, Self::Headers, Self::Replace];
     pub(crate) const ALL: [Self; 7] = [
         Self::None,
         Self::Nothing,
@@ -48,6 +57,10 @@ impl Contestant {
             Self::GatepassNew => "Gatepass: every token new, role",
             Self::NativeNew => "jwt_authn (no cache) + rbac",
             Self::ExtAuthz => "ext_authz (HTTP) to a server that allows all",
+            Self::Contexts => "a Wasm filter with contexts",
+            Self::Clocks => "a Wasm filter that reads both clocks",
+            Self::Headers => "a Wasm filter that reads all headers",
+            Self::Replace => "a Wasm filter that reads all and replaces one",
         }
     }
 
@@ -61,6 +74,10 @@ impl Contestant {
             Self::GatepassNew => "gatepass_new",
             Self::NativeNew => "native_new",
             Self::ExtAuthz => "ext_authz",
+            Self::Contexts => "contexts",
+            Self::Clocks => "clocks",
+            Self::Headers => "headers",
+            Self::Replace => "replace",
         }
     }
 
@@ -78,6 +95,10 @@ impl Contestant {
             Self::NativeWarm => vec![jwt_authn(true), rbac(), credential_injector()],
             Self::NativeNew => vec![jwt_authn(false), rbac()],
             Self::ExtAuthz => vec![ext_authz()],
+            Self::Contexts => vec![wasm("contexts", &contexts(""))],
+            Self::Clocks => vec![wasm("clocks", &contexts(CLOCKS))],
+            Self::Headers => vec![wasm("headers", &contexts(HEADERS))],
+            Self::Replace => vec![wasm("replace", &contexts(&[HEADERS, REPLACE].concat()))],
         }
     }
 }
@@ -104,6 +125,7 @@ pub(crate) fn install(tree: &mut Value, authorizer: u16) {
     let Some(model) = listeners.pop() else { return };
     *listeners = Contestant::ALL
         .iter()
+        .chain(&Contestant::PARTS)
         .map(|contestant| listener(&model, contestant.name(), contestant.filters(&gatepass)))
         .collect();
 }
@@ -251,13 +273,42 @@ fn nothing() -> Value {
         (func (export "malloc") (param i32) (result i32) i32.const 1024)
         (func (export "proxy_on_context_create") (param i32 i32))
         (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) i32.const 0))"#;
-    let code = STANDARD.encode(wat::parse_str(MODULE).unwrap_or_default());
+    wasm("nothing", MODULE)
+}
+
+const CLOCKS: &str = "(drop (call $clock (i32.const 0) (i64.const 0) (i32.const 8)))
+    (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 16)))";
+const HEADERS: &str = "(drop (call $pairs (i32.const 0) (i32.const 8) (i32.const 16)))";
+const REPLACE: &str =
+    "(drop (call $replace (i32.const 0) (i32.const 32) (i32.const 13) (i32.const 32768) (i32.const 1207)))";
+
+fn contexts(work: &str) -> String {
+    let value = "x".repeat(1_207);
+    format!(
+        r#"(module
+        (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
+        (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 32) "authorization")
+        (data (i32.const 32768) "{value}")
+        (func (export "_initialize"))
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) i32.const 1024)
+        (func (export "proxy_on_context_create") (param i32 i32))
+        (func (export "proxy_on_delete") (param i32))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {work} i32.const 0))"#
+    )
+}
+
+fn wasm(name: &str, module: &str) -> Value {
+    let code = STANDARD.encode(wat::parse_str(module).unwrap_or_default());
     filter(
         "wasm",
         "wasm.v3.Wasm",
         json!({"config": {
-            "name": "nothing",
-            "vm_config": {"vm_id": "nothing", "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"inline_bytes": code}}},
+            "name": name,
+            "vm_config": {"vm_id": name, "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"inline_bytes": code}}},
         }}),
     )
 }

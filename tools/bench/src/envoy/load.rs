@@ -34,10 +34,46 @@ request = function()
 end
 "#;
 
+/// Milliseconds between an answer and the next request of a connection, so that Envoy is mostly idle.
+const PAUSE: &str = "delay = function() return 1 end\n";
+
+/// How quickly requests follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// As quickly as Envoy answers.
+    Full,
+    /// With a pause: latencies are of requests that meet few others.
+    Paused,
+}
+
+impl Pace {
+    /// Few where there are pauses: `wrk` ends those of a millisecond all at once.
+    const fn connections(self) -> &'static str {
+        match self {
+            Self::Full => "16",
+            Self::Paused => "4",
+        }
+    }
+
+    fn script(self, folder: &Path) -> PathBuf {
+        folder.join(match self {
+            Self::Full => "requests.lua",
+            Self::Paused => "paused-requests.lua",
+        })
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::Full => SCRIPT.to_owned(),
+            Self::Paused => [SCRIPT, PAUSE].concat(),
+        }
+    }
+}
+
 /// A file of tokens, one a line, and how they are sent.
 pub(crate) struct Client {
     wrk: PathBuf,
-    script: PathBuf,
+    folder: PathBuf,
 }
 
 /// What a run of the client showed.
@@ -54,16 +90,18 @@ pub(crate) struct Run {
 
 impl Client {
     pub(crate) fn new(wrk: PathBuf, folder: &Path) -> Result<Self, String> {
-        let script = folder.join("requests.lua");
-        fs::write(&script, SCRIPT).map_err(|error| error.to_string())?;
-        Ok(Self { wrk, script })
+        for pace in [Pace::Full, Pace::Paused] {
+            fs::write(pace.script(folder), pace.text()).map_err(|error| error.to_string())?;
+        }
+        Ok(Self { wrk, folder: folder.to_owned() })
     }
 
-    /// Sends for so many seconds, from sixteen connections.
+    /// Sends for so many seconds.
     pub(crate) fn run(
         &self,
         address: SocketAddr,
         tokens: &Path,
+        pace: Pace,
         seconds: u32,
         process: u32,
     ) -> Result<Run, String> {
@@ -75,13 +113,13 @@ impl Client {
                 "--threads",
                 "1",
                 "--connections",
-                "16",
+                pace.connections(),
                 "--latency",
                 "--duration",
                 &format!("{seconds}s"),
             ])
             .arg("--script")
-            .arg(&self.script)
+            .arg(pace.script(&self.folder))
             .arg(format!("http://{address}/protected"))
             .arg("--")
             .arg(tokens)
@@ -115,15 +153,14 @@ fn microseconds(text: &str) -> Option<f64> {
     Some(number.parse::<f64>().ok()? * factor)
 }
 
-/// User and system time of a process (proc(5), fields 14 and 15, in hundredths of a second).
+/// Time that the threads of a process have run (proc(5), `schedstat`: the first figure, in nanoseconds).
 fn cpu_microseconds(process: u32) -> Result<f64, String> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).map_err(|error| error.to_string())?;
-    // The second field is the name in parentheses, which may hold spaces.
-    let rest = text.rsplit_once(") ").map(|(_, rest)| rest).ok_or("the process has no times")?;
-    let fields: Vec<_> = rest.split(' ').collect();
-    let time = |field: usize| fields.get(field).and_then(|text| text.parse::<f64>().ok());
-    let (user, system) = time(11).zip(time(12)).ok_or("the process has no times")?;
-    Ok((user + system) * 10_000.0)
+    let threads = fs::read_dir(format!("/proc/{process}/task")).map_err(|error| error.to_string())?;
+    let time = |thread: fs::DirEntry| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<f64>().ok()
+    };
+    Ok(threads.filter_map(|thread| time(thread.ok()?)).sum::<f64>() / 1_000.0)
 }
 
 /// Puts all threads of Envoy on its core.

@@ -12,18 +12,27 @@ use std::{
 use contestants::{Contestant, install, listener};
 use gatepass_emulator::TokenSpec;
 use gatepass_stack::Stack;
-use load::{Client, Run};
-use report::Report;
+use load::{Client, Pace, Run};
+use report::{Report, Start};
 use serde_json::{Value, json};
 
 /// How long and how often is measured.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How often Envoy is started anew; each start is a round of all contestants
+    /// How often Envoy is started anew
     #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Seconds of a measurement, after one second of warming up
-    #[arg(long, default_value_t = 3)]
+    starts: usize,
+    /// How often each contestant has its turn of a second, in each of these Envoys
+    #[arg(long, default_value_t = 10)]
+    turns: usize,
+    /// These alone, and Envoy without a filter
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Contestant>,
+    /// Measure nothing, but send requests to this one for `--seconds`, for a profiler to look at Envoy
+    #[arg(long)]
+    load: Option<Contestant>,
+    /// How long, with `--load`
+    #[arg(long, default_value_t = 20)]
     seconds: u32,
     /// Different tokens, more than the filter remembers (16,384)
     #[arg(long, default_value_t = 20_000)]
@@ -36,6 +45,16 @@ pub(crate) struct Options {
     output: PathBuf,
 }
 
+impl Options {
+    fn contestants(&self) -> Vec<Contestant> {
+        if self.only.is_empty() {
+            return Contestant::ALL.to_vec();
+        }
+        let is_wanted = |one: &Contestant| *one == Contestant::None || self.only.contains(one);
+        Contestant::ALL.into_iter().chain(Contestant::PARTS).filter(is_wanted).collect()
+    }
+}
+
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     runtime.block_on(measured(options))
@@ -43,42 +62,77 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
 
 async fn measured(options: &Options) -> Result<bool, String> {
     fs::create_dir_all(&options.output).map_err(|error| error.to_string())?;
-    let mut report = Report::default();
-    for round in 0..options.rounds {
-        eprintln!("round {} of {}", round + 1, options.rounds);
-        one_round(options, round, &mut report).await?;
+    if let Some(contestant) = options.load {
+        let setting = Setting::new(options).await?;
+        eprintln!("Envoy's process is {}", setting.stack.process());
+        let Run { rate, cpu, .. } = setting.run(contestant, Pace::Full, options.seconds)?;
+        println!("{}: {rate:.0} requests/s, {cpu:.1} us of CPU each", contestant.title());
+        return Ok(true);
     }
+    let mut starts = Vec::new();
+    for number in 1..=options.starts {
+        eprintln!("Envoy {number} of {}", options.starts);
+        starts.push(one_start(options).await?);
+    }
+    let report = Report::of(&options.contestants(), &starts);
     print!("{}", report.table());
     report.write(&options.output)?;
     println!("{}", report.verdict());
     Ok(true)
 }
 
-async fn one_round(options: &Options, round: usize, report: &mut Report) -> Result<(), String> {
-    let authorizer = authorizer().await?;
-    load::pin_to_client(authorizer.process())?;
-    let port = authorizer.gateway().port();
-    let stack = Stack::builder().concurrency(1).log_level("warning", "wasm:warning");
-    let stack =
-        stack.edit(move |tree| install(tree, port)).start().await.map_err(|error| error.to_string())?;
-    load::pin(stack.process())?;
-    let client = Client::new(options.wrk.clone(), &options.output)?;
-    let (one, many) = tokens(&stack, options)?;
-    for turn in 0..Contestant::ALL.len() {
-        // Another one begins each round.
-        let index = (turn + round) % Contestant::ALL.len();
-        let Some(contestant) = Contestant::ALL.get(index).copied() else { continue };
-        let address = *stack.listeners().get(contestant.name()).ok_or("a contestant has no listener")?;
-        let tokens = if contestant.takes_new_tokens() { &many } else { &one };
-        let run = |seconds| client.run(address, tokens, seconds, stack.process());
-        run(1).map_err(|problem| format!("{}: {problem}", contestant.title()))?;
-        let measured =
-            run(options.seconds).map_err(|problem| format!("{}: {problem}", contestant.title()))?;
-        let Run { rate, cpu, .. } = measured;
-        eprintln!("  {:<46} {rate:>8.0} requests/s  {cpu:>6.1} us of CPU each", contestant.title());
-        report.add(contestant, measured);
+/// An Envoy with all contestants, and a client.
+struct Setting {
+    stack: Stack,
+    _authorizer: Stack,
+    client: Client,
+    one: PathBuf,
+    many: PathBuf,
+}
+
+impl Setting {
+    async fn new(options: &Options) -> Result<Self, String> {
+        let authorizer = authorizer().await?;
+        load::pin_to_client(authorizer.process())?;
+        let port = authorizer.gateway().port();
+        let stack = Stack::builder().concurrency(1).log_level("warning", "wasm:warning");
+        let stack = stack.edit(move |tree| install(tree, port)).start().await;
+        let stack = stack.map_err(|error| error.to_string())?;
+        load::pin(stack.process())?;
+        let client = Client::new(options.wrk.clone(), &options.output)?;
+        let (one, many) = tokens(&stack, options)?;
+        Ok(Self { stack, _authorizer: authorizer, client, one, many })
     }
-    Ok(())
+
+    fn run(&self, contestant: Contestant, pace: Pace, seconds: u32) -> Result<Run, String> {
+        let address = self.stack.listeners().get(contestant.name()).ok_or("a contestant has no listener")?;
+        let tokens = if contestant.takes_new_tokens() { &self.many } else { &self.one };
+        let run = self.client.run(*address, tokens, pace, seconds, self.stack.process());
+        run.map_err(|problem| format!("{}: {problem}", contestant.title()))
+    }
+}
+
+async fn one_start(options: &Options) -> Result<Start, String> {
+    let setting = Setting::new(options).await?;
+    let contestants = options.contestants();
+    let run = |contestant, pace, seconds| setting.run(contestant, pace, seconds);
+    for contestant in &contestants {
+        run(*contestant, Pace::Full, 1)?;
+    }
+    let mut start = Start::default();
+    for turn in 0..options.turns {
+        eprint!("\r  turn {} of {}", turn + 1, options.turns);
+        // Another one begins each turn.
+        let order = contestants.iter().cycle().skip(turn % contestants.len()).take(contestants.len());
+        start
+            .turns
+            .push(order.map(|one| Ok((*one, run(*one, Pace::Full, 1)?))).collect::<Result<_, String>>()?);
+    }
+    eprintln!(", and at a fixed pace");
+    for contestant in &contestants {
+        start.paced.insert(*contestant, run(*contestant, Pace::Paused, 2)?);
+    }
+    Ok(start)
 }
 
 /// Another Envoy, which answers every question of `ext_authz` with 200.
