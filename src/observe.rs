@@ -106,6 +106,8 @@ pub enum Gauge {
     KeysAge(String),
     /// Token requests under way, each with a lease that is held, over all VMs.
     Leases,
+    /// Bytes of linear memory, over all VMs. A VM gives none of it back.
+    Memory,
     /// Seconds that are left of the token of the identity of this name that ends first.
     SecondsLeft(String),
     /// Seconds for which fetching a token of the identity of this name has been failing.
@@ -121,6 +123,7 @@ impl Gauge {
             Self::Remembered => "gatepass.verdicts.entries".to_owned(),
             Self::KeysAge(issuer) => named("gatepass.keys.age_seconds.", issuer),
             Self::Leases => "gatepass.tokens.leases".to_owned(),
+            Self::Memory => "gatepass.memory_bytes".to_owned(),
             Self::SecondsLeft(identity) => named("gatepass.tokens.seconds_left.", identity),
             Self::FailingSeconds(identity) => named("gatepass.tokens.failing_seconds.", identity),
         }

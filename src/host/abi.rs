@@ -170,6 +170,12 @@ fn returning(call: impl FnOnce(*mut *mut u8, *mut usize) -> i32) -> Result<Vec<u
     Ok(unsafe { take(data, length) })
 }
 
+/// How large the VM's memory is now.
+pub(super) fn memory_bytes() -> usize {
+    const PAGE: usize = 65_536;
+    std::arch::wasm32::memory_size::<0>().saturating_mul(PAGE)
+}
+
 pub(super) fn log(level: LogLevel, text: &str) {
     // SAFETY: the text outlives the call. A log that fails cannot be reported.
     unsafe { proxy_log(number(level), text.as_ptr(), text.len()) };

@@ -152,6 +152,7 @@ impl Vm {
         let as_value = |count| u64::try_from(count).unwrap_or(u64::MAX);
         self.metrics.set(Gauge::Waiting, as_value(self.state.waiting.len()));
         self.metrics.set(Gauge::Remembered, as_value(self.state.verdicts.len()));
+        self.metrics.set(Gauge::Memory, as_value(abi::memory_bytes()));
         self.metrics.set(Gauge::Leases, as_value(self.state.tokens.fetching()));
         let health = self.state.tokens.health(now);
         self.metrics.reset_unused(|identity| health.contains_key(identity));

@@ -88,6 +88,7 @@ async fn prometheus_shows_the_reason_as_a_label() {
         "gatepass_keys_age_seconds{issuer=\"contoso\"} ",
         "gatepass_verdicts_entries{} 1",
         "gatepass_verdicts_missed{} 1",
+        "gatepass_memory_bytes{} ",
     ] {
         eventually(line, limit, || async {
             stack.admin().get("/stats/prometheus").await.unwrap().contains(line)
