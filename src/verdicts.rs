@@ -19,8 +19,9 @@ use crate::keys::{Decrypted, Generation};
 /// Tokens that are remembered at the most.
 pub const MAX_ENTRIES: usize = 16_384;
 
-/// Memory that they may take together, in bytes, as estimated.
-pub const MAX_BYTES: usize = 40 * 1024 * 1024;
+/// Memory that they may take together, in bytes, as estimated: ten thousand tokens of Entra's, of 64 MiB that a VM may
+/// take in all.
+pub const MAX_BYTES: usize = 48 * 1024 * 1024;
 
 /// The tokens that a VM remembers, the least recently used of which are forgotten first. There is one for each hash: of
 /// two with the same one the later is remembered.
