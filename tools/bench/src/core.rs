@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 
 const START: u64 = 1_800_000_000;
 
+/// When a token that lives for an hour is being replaced, and has not ended.
+const REFRESHED_BY: Duration = Duration::from_secs(3_500);
+
 /// Accepts every signature: a signature's cost is the crypto library's, not the core's.
 struct AcceptAll;
 
@@ -48,6 +51,8 @@ pub(crate) enum Kind {
     WarmManyTokens,
     /// Every request brings a token that was never seen; its signature counts as good at once
     Cold,
+    /// The backend's token is fetched again, and the keys where they are due, after one warm request
+    Refresh,
     /// No token
     Refused,
     /// No operation
@@ -55,11 +60,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Warm,
         Self::WarmThousandOperations,
         Self::WarmManyTokens,
         Self::Cold,
+        Self::Refresh,
         Self::Refused,
         Self::NotFound,
     ];
@@ -70,6 +76,7 @@ impl Kind {
             Self::WarmThousandOperations => "warm-thousand-operations",
             Self::WarmManyTokens => "warm-many-tokens",
             Self::Cold => "cold",
+            Self::Refresh => "refresh",
             Self::Refused => "refused",
             Self::NotFound => "not-found",
         }
@@ -127,19 +134,22 @@ impl World {
         let bearer = format!("Bearer {text}");
         let mut step = start(&self.configuration, &mut self.state, &bearer, &self.path, self.now);
         while let Step::Wait(pending) = step {
-            let (calls, _) = self.state.due(&mut Alone, self.now);
-            for call in calls {
-                let outcome = Outcome::Answer(Answer {
-                    status: 200,
-                    retry_after: None,
-                    challenge: None,
-                    body: answer(&call.request.url.path),
-                });
-                self.state.ended(call.id, &outcome, &mut Alone, self.now);
-            }
+            self.answer_calls();
             self.now.monotonic = self.now.monotonic.after(Duration::from_millis(1));
             step = engine::wake(*pending, &mut self.state, StreamId(1), self.now);
         }
+    }
+
+    /// Answers what is asked for now: how many calls it was.
+    fn answer_calls(&mut self) -> usize {
+        let (calls, _) = self.state.due(&mut Alone, self.now);
+        let number = calls.len();
+        for call in calls {
+            let body = answer(&call.request.url.path);
+            let answer = Answer { status: 200, retry_after: None, challenge: None, body };
+            self.state.ended(call.id, &Outcome::Answer(answer), &mut Alone, self.now);
+        }
+        number
     }
 
     /// One request, whose answer is what its kind says.
@@ -150,6 +160,10 @@ impl World {
         let is_refusal = matches!(step, Step::Refuse(_));
         let must_refuse = matches!(self.kind, Kind::Refused | Kind::NotFound);
         assert_eq!(is_refusal, must_refuse, "{:?}: {step:?}", self.kind);
+        if self.kind == Kind::Refresh {
+            self.now.monotonic = self.now.monotonic.after(REFRESHED_BY);
+            assert!(self.answer_calls() > 0, "nothing is due");
+        }
     }
 }
 
@@ -208,7 +222,9 @@ fn token(number: usize) -> String {
         "sub": "9f0e1d2c-3b4a-4958-8776-655443322110", "roles": ["Sample.Read", "Sample.Write"],
         "tid": "7f3c9a52-1d0e-4b68-9c47-2a5d8e6b1f90", "uti": format!("{number:024}"), "ver": "2.0",
     });
-    format!("{}.{}.{}", part(&header), part(&claims), BASE64_URL_SAFE_NO_PAD.encode([7; 256]))
+    // No two tokens have the same signature.
+    let signature = BASE64_URL_SAFE_NO_PAD.encode((number as u64).to_le_bytes().repeat(32));
+    format!("{}.{}.{signature}", part(&header), part(&claims))
 }
 
 fn answer(path: &str) -> Vec<u8> {
@@ -218,7 +234,7 @@ fn answer(path: &str) -> Vec<u8> {
             json!({"issuer": "https://idp.example", "jwks_uri": "https://idp.example/keys"})
         }
         "/keys" => json!({"keys": [{"kty": "RSA", "kid": "k", "n": modulus, "e": "AQAB"}]}),
-        _ => json!({"access_token": "t".repeat(1_500), "expires_in": "86400", "token_type": "Bearer"}),
+        _ => json!({"access_token": "t".repeat(1_500), "expires_in": "3600", "token_type": "Bearer"}),
     };
     answer.to_string().into_bytes()
 }
