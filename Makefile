@@ -111,9 +111,12 @@ docs: rust ## Renew the pages that are generated: docs/gatepass.schema.json, doc
 advisories: rust ## Known vulnerabilities in dependencies (reads the RustSec database over the network)
 	deny=$$($(setup)/cargo-tool.sh cargo-deny $(CARGO_DENY_VERSION) cargo-deny --locked) && "$$deny" check advisories
 
-.PHONY: bench bench-core
+.PHONY: bench bench-growth bench-core
 bench: build ## Gatepass beside Envoy's own filters, in one Envoy, in turns (some minutes; a quiet machine; BENCH=… adds options)
 	wrk=$$($(setup)/wrk.sh) && WRK=$$wrk $(setup)/with-envoy.sh newest cargo run --release --package gatepass-bench -- envoy $(BENCH)
+
+bench-growth: build ## What Gatepass costs with more operations, tokens, headers, waiting requests (ten minutes; BENCH=… adds options)
+	wrk=$$($(setup)/wrk.sh) && WRK=$$wrk $(setup)/with-envoy.sh newest cargo run --release --package gatepass-bench -- growth $(BENCH)
 
 bench-core: rust ## Instructions for a request in the core, against the figures that are checked in (WRITE=--write renews them)
 	cargo run --release --package gatepass-bench -- core $(WRITE)

@@ -1,5 +1,7 @@
 //! `gatepass-bench envoy`: Gatepass beside Envoy's own filters.
 //!
+//! `gatepass-bench growth`: what Gatepass costs where there is more of something.
+//!
 //! `gatepass-bench core`: instructions for a request in the core, counted by callgrind. They depend on the binary
 //! alone, not on what else the machine does, so two commits can be compared.
 
@@ -32,6 +34,8 @@ enum Subcommands {
     },
     /// Measure Gatepass beside Envoy's own filters
     Envoy(envoy::Options),
+    /// Measure what Gatepass costs where there is more of something
+    Growth(envoy::growth::Options),
     /// Make requests of one kind (what is run under callgrind)
     Run { kind: Kind, requests: usize },
 }
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Subcommands::Core { write, figures } => core(write, &figures),
         Subcommands::Envoy(options) => envoy::run(&options),
+        Subcommands::Growth(options) => envoy::growth::run(&options),
         Subcommands::Run { kind, requests } => {
             let mut world = World::new(kind, requests);
             if std::env::var_os(PREPARE_ONLY).is_none() {

@@ -130,6 +130,61 @@ pub(crate) fn install(tree: &mut Value, authorizer: u16) {
         .collect();
 }
 
+/// The listener whose VM sees more tokens than it can remember.
+pub(crate) const MANY_TOKENS: &str = "many_tokens";
+
+/// Makes the reference configuration into a listener without a filter, one for each of these numbers of operations, and
+/// one with a VM of its own.
+pub(crate) fn install_growth(tree: &mut Value, operations: &[usize]) {
+    let Some(gatepass) = tree::filter(tree).cloned() else { return };
+    let mut apart = gatepass_filter(&gatepass, &attaching());
+    set(&mut apart, "/typed_config/config/vm_config/vm_id", json!(MANY_TOKENS));
+    let Some(listeners) = tree.pointer_mut("/static_resources/listeners").and_then(Value::as_array_mut)
+    else {
+        return;
+    };
+    let Some(model) = listeners.pop() else { return };
+    let bare = listener(&model, Contestant::None.name(), Vec::new());
+    let apart = listener(&model, MANY_TOKENS, vec![apart]);
+    let grown = operations.iter().map(|number| {
+        let filter = gatepass_filter(&gatepass, &with_operations(*number));
+        listener(&model, &operations_name(*number), vec![filter])
+    });
+    *listeners = [bare, apart].into_iter().chain(grown).collect();
+}
+
+/// Makes the reference configuration into a listener that attaches a token to every request.
+pub(crate) fn install_attaching(tree: &mut Value) {
+    let Some(gatepass) = tree::filter(tree).cloned() else { return };
+    let mut configuration = attaching();
+    configuration["operations"] = json!([{
+        "match": {"path": {"prefix": "/"}},
+        "anonymous": true,
+        "attach": [{"identity": "gateway", "resource": "https://management.azure.com"}],
+    }]);
+    let listeners = tree.pointer_mut("/static_resources/listeners").and_then(Value::as_array_mut);
+    for place in listeners.into_iter().flatten() {
+        *place = listener(place, "gateway", vec![gatepass_filter(&gatepass, &configuration)]);
+    }
+}
+
+/// The name of the listener with so many operations.
+pub(crate) fn operations_name(number: usize) -> String {
+    format!("operations_{number}")
+}
+
+/// The configuration of the warm case, with further operations before the one that is asked for.
+fn with_operations(number: usize) -> Value {
+    let mut configuration = attaching();
+    let further = (1..number).map(|number| {
+        json!({"match": {"methods": ["GET"], "path": {"prefix": format!("/further/{number}")}}, "validate": validate()})
+    });
+    if let Some(operations) = configuration.get_mut("operations").and_then(Value::as_array_mut) {
+        operations.splice(0..0, further);
+    }
+    configuration
+}
+
 /// A listener that answers by itself, as the model is otherwise.
 pub(crate) fn listener(model: &Value, name: &str, mut filters: Vec<Value>) -> Value {
     let mut listener = model.clone();

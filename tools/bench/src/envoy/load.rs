@@ -11,21 +11,34 @@ use std::{
 const WORKER_CORE: &str = "0";
 const CLIENT_CORE: &str = "1";
 
+/// What is sent, and where.
+pub(crate) struct Request<'r> {
+    pub(crate) address: SocketAddr,
+    /// A file of tokens, which are sent in turn.
+    pub(crate) tokens: &'r Path,
+    /// How many headers are sent beside the usual ones.
+    pub(crate) headers: usize,
+}
+
 /// How a request looks: what a browser's calls to an API have, twelve header lines with the token.
 const SCRIPT: &str = r#"
 local requests, last = {}, 0
 init = function(arguments)
+  local headers = {
+    ["Accept"] = "application/json",
+    ["Accept-Encoding"] = "gzip, br",
+    ["Accept-Language"] = "en",
+    ["Cache-Control"] = "no-cache",
+    ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) gatepass-bench",
+    ["Origin"] = "https://app.contoso.example",
+    ["Referer"] = "https://app.contoso.example/orders",
+  }
+  for number = 1, tonumber(arguments[2]) do
+    headers["X-Further-" .. number] = "value " .. number .. " of a further header"
+  end
   for token in io.lines(arguments[1]) do
-    requests[#requests + 1] = wrk.format("GET", "/protected", {
-      ["Authorization"] = "Bearer " .. token,
-      ["Accept"] = "application/json",
-      ["Accept-Encoding"] = "gzip, br",
-      ["Accept-Language"] = "en",
-      ["Cache-Control"] = "no-cache",
-      ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) gatepass-bench",
-      ["Origin"] = "https://app.contoso.example",
-      ["Referer"] = "https://app.contoso.example/orders",
-    })
+    headers["Authorization"] = "Bearer " .. token
+    requests[#requests + 1] = wrk.format("GET", "/protected", headers)
   end
 end
 request = function()
@@ -70,7 +83,7 @@ impl Pace {
     }
 }
 
-/// A file of tokens, one a line, and how they are sent.
+/// The load generator, and where its scripts are.
 pub(crate) struct Client {
     wrk: PathBuf,
     folder: PathBuf,
@@ -99,8 +112,7 @@ impl Client {
     /// Sends for so many seconds.
     pub(crate) fn run(
         &self,
-        address: SocketAddr,
-        tokens: &Path,
+        request: &Request<'_>,
         pace: Pace,
         seconds: u32,
         process: u32,
@@ -120,9 +132,10 @@ impl Client {
             ])
             .arg("--script")
             .arg(pace.script(&self.folder))
-            .arg(format!("http://{address}/protected"))
+            .arg(format!("http://{}/protected", request.address))
             .arg("--")
-            .arg(tokens)
+            .arg(request.tokens)
+            .arg(request.headers.to_string())
             .output()
             .map_err(|error| format!("wrk: {error}"))?;
         let after = cpu_microseconds(process)?;

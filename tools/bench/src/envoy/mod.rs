@@ -1,8 +1,11 @@
 //! `gatepass-bench envoy`: Gatepass beside Envoy's own filters, in one Envoy, in turns.
 
 mod contestants;
+pub(crate) mod growth;
 mod load;
+mod plot;
 mod report;
+mod turns;
 
 use std::{
     fs,
@@ -12,7 +15,7 @@ use std::{
 use contestants::{Contestant, install, listener};
 use gatepass_emulator::TokenSpec;
 use gatepass_stack::Stack;
-use load::{Client, Pace, Run};
+use load::{Client, Pace, Request, Run};
 use report::{Report, Start};
 use serde_json::{Value, json};
 
@@ -107,7 +110,8 @@ impl Setting {
     fn run(&self, contestant: Contestant, pace: Pace, seconds: u32) -> Result<Run, String> {
         let address = self.stack.listeners().get(contestant.name()).ok_or("a contestant has no listener")?;
         let tokens = if contestant.takes_new_tokens() { &self.many } else { &self.one };
-        let run = self.client.run(*address, tokens, pace, seconds, self.stack.process());
+        let request = Request { address: *address, tokens, headers: 0 };
+        let run = self.client.run(&request, pace, seconds, self.stack.process());
         run.map_err(|problem| format!("{}: {problem}", contestant.title()))
     }
 }
@@ -116,19 +120,9 @@ async fn one_start(options: &Options) -> Result<Start, String> {
     let setting = Setting::new(options).await?;
     let contestants = options.contestants();
     let run = |contestant, pace, seconds| setting.run(contestant, pace, seconds);
-    for contestant in &contestants {
-        run(*contestant, Pace::Full, 1)?;
-    }
-    let mut start = Start::default();
-    for turn in 0..options.turns {
-        eprint!("\r  turn {} of {}", turn + 1, options.turns);
-        // Another one begins each turn.
-        let order = contestants.iter().cycle().skip(turn % contestants.len()).take(contestants.len());
-        start
-            .turns
-            .push(order.map(|one| Ok((*one, run(*one, Pace::Full, 1)?))).collect::<Result<_, String>>()?);
-    }
-    eprintln!(", and at a fixed pace");
+    let turns = turns::measure(&contestants, options.turns, |contestant| run(contestant, Pace::Full, 1))?;
+    let mut start = Start { turns, ..Start::default() };
+    eprintln!("  at a fixed pace");
     for contestant in &contestants {
         start.paced.insert(*contestant, run(*contestant, Pace::Paused, 2)?);
     }

@@ -2,30 +2,34 @@
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
-use plotters::prelude::*;
 use serde_json::{Value, json};
 
-use super::{contestants::Contestant, load::Run};
+use super::{
+    contestants::Contestant,
+    load::Run,
+    plot,
+    turns::{Turn, times},
+};
 
 /// What one Envoy showed.
 #[derive(Debug, Default)]
 pub(crate) struct Start {
     /// Turn by turn, as quickly as it answers.
-    pub(crate) turns: Vec<BTreeMap<Contestant, Run>>,
+    pub(crate) turns: Vec<Turn<Contestant>>,
     /// At a fixed pace.
     pub(crate) paced: BTreeMap<Contestant, Run>,
 }
 
 /// A median with the least and the largest.
 #[derive(Clone, Copy, Debug, Default)]
-struct Spread {
-    least: f64,
-    median: f64,
-    largest: f64,
+pub(crate) struct Spread {
+    pub(crate) least: f64,
+    pub(crate) median: f64,
+    pub(crate) largest: f64,
 }
 
 impl Spread {
-    fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<_> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
@@ -34,25 +38,6 @@ impl Spread {
 
     fn json(self) -> Value {
         json!({"least": self.least, "median": self.median, "largest": self.largest})
-    }
-}
-
-impl Start {
-    /// Microseconds of a request by contestant. Machines that are shared are slower at one time than at another, for
-    /// all alike: so each turn is divided by how slow it was on the whole, and the medians are taken of what is left.
-    fn times(&self, time: fn(&Run) -> f64) -> BTreeMap<Contestant, f64> {
-        let mean = |turn: &BTreeMap<Contestant, Run>| {
-            turn.values().map(|run| time(run).ln()).sum::<f64>() / turn.len() as f64
-        };
-        let usual = Spread::of(self.turns.iter().map(mean)).median;
-        let mut times: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for turn in &self.turns {
-            let slowness = (mean(turn) - usual).exp();
-            for (contestant, run) in turn {
-                times.entry(*contestant).or_default().push(time(run) / slowness);
-            }
-        }
-        times.into_iter().map(|(contestant, times)| (contestant, Spread::of(times).median)).collect()
     }
 }
 
@@ -79,8 +64,8 @@ const FEWEST_STARTS: usize = 5;
 
 impl<'s> Report<'s> {
     pub(crate) fn of(contestants: &[Contestant], starts: &'s [Start]) -> Self {
-        let times = starts.iter().map(|start| start.times(|run| 1e6 / run.rate)).collect();
-        let cpu = starts.iter().map(|start| start.times(|run| run.cpu)).collect();
+        let of = |time: fn(&Run) -> f64| starts.iter().map(|start| times(&start.turns, time)).collect();
+        let (times, cpu) = (of(|run| 1e6 / run.rate), of(|run| run.cpu));
         Self { contestants: contestants.to_vec(), starts, times, cpu }
     }
 
@@ -190,50 +175,9 @@ impl<'s> Report<'s> {
         let figures = json!({"starts": self.starts.len(), "rows": rows, "ratios": ratios});
         let text = serde_json::to_string_pretty(&figures).map_err(|error| error.to_string())?;
         fs::write(folder.join("envoy.json"), text + "\n").map_err(|error| error.to_string())?;
-        self.plot(&folder.join("envoy.svg")).map_err(|error| error.to_string())
-    }
-
-    /// A bar for each contestant: its cost, with the spread as a line.
-    fn plot(&self, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
         let filters = self.contestants.iter().copied().filter(|contestant| *contestant != Contestant::None);
-        let shown: Vec<_> = filters.collect();
-        let costs: Vec<_> = shown.iter().map(|contestant| Spread::of(self.costs(*contestant))).collect();
-        let most = costs.iter().map(|cost| cost.largest).fold(1.0, f64::max) * 1.1;
-        let area = SVGBackend::new(file, (960, 360)).into_drawing_area();
-        area.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&area)
-            .caption("Time that a request takes beyond Envoy without a filter", ("sans-serif", 18))
-            .margin(16)
-            .x_label_area_size(40)
-            .y_label_area_size(330)
-            .build_cartesian_2d(0.0..most, (0..shown.len()).into_segmented())?;
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .x_desc("microseconds, one worker; the line is from the least to the largest start")
-            .y_label_formatter(&|segment| match segment {
-                SegmentValue::CenterOf(index) => {
-                    shown.get(*index).map_or_else(String::new, |one| one.title().to_owned())
-                }
-                _ => String::new(),
-            })
-            .draw()?;
-        let colour = |contestant: &Contestant| match contestant {
-            Contestant::GatepassWarm | Contestant::GatepassNew => RGBColor(31, 119, 180),
-            _ => RGBColor(150, 150, 150),
-        };
-        chart.draw_series(costs.iter().zip(&shown).enumerate().map(|(index, (cost, contestant))| {
-            let corners = [(0.0, SegmentValue::Exact(index)), (cost.median, SegmentValue::Exact(index + 1))];
-            let mut bar = Rectangle::new(corners, colour(contestant).filled());
-            bar.set_margin(5, 5, 0, 0);
-            bar
-        }))?;
-        chart.draw_series(costs.iter().enumerate().map(|(index, cost)| {
-            let at = SegmentValue::CenterOf(index);
-            PathElement::new([(cost.least, at.clone()), (cost.largest, at)], BLACK.stroke_width(2))
-        }))?;
-        area.present()?;
-        Ok(())
+        let costs: Vec<_> = filters.map(|one| (one, Spread::of(self.costs(one)))).collect();
+        plot::costs(&costs, &folder.join("envoy.svg")).map_err(|error| error.to_string())
     }
 }
 

@@ -1,0 +1,280 @@
+//! `gatepass-bench growth`: what a request costs where there is more of something.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use gatepass_emulator::{Endpoint, Fault, TokenSpec};
+use gatepass_stack::Stack;
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    absolute,
+    contestants::{Contestant, MANY_TOKENS, install_attaching, install_growth, operations_name},
+    load::{self, Client, Pace, Request, Run},
+    turns,
+};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// How often each point has its turn of a second
+    #[arg(long, default_value_t = 15)]
+    turns: usize,
+    /// These alone
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Axis>,
+    /// The load generator
+    #[arg(long, env = "WRK", default_value = "wrk")]
+    wrk: PathBuf,
+    /// Where the figures (JSON) and the plot (SVG) go
+    #[arg(long, default_value = "target/bench")]
+    output: PathBuf,
+}
+
+/// The tokens that Gatepass remembers.
+const REMEMBERED: usize = gatepass::verdicts::MAX_ENTRIES;
+
+/// What there is more of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Axis {
+    Operations,
+    Tokens,
+    TokenBytes,
+    Headers,
+}
+
+impl Axis {
+    pub(crate) const ALL: [Self; 4] = [Self::Operations, Self::Tokens, Self::TokenBytes, Self::Headers];
+
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Operations => "operations (the last one is asked for)",
+            Self::Tokens => "distinct tokens in turn (16,384 are remembered)",
+            Self::TokenBytes => "bytes of the token",
+            Self::Headers => "further request headers",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Operations => "operations",
+            Self::Tokens => "tokens",
+            Self::TokenBytes => "token_bytes",
+            Self::Headers => "headers",
+        }
+    }
+
+    pub(crate) const fn points(self) -> &'static [usize] {
+        match self {
+            Self::Operations => &[1, 10, 100, 1_000, 10_000],
+            Self::Tokens => &[1, 10, 100, 1_000, 10_000, 100_000],
+            Self::TokenBytes => &[1_024, 2_048, 4_096, 8_192],
+            Self::Headers => &[0, 16, 32, 64],
+        }
+    }
+
+    /// Whether it makes a difference without a filter too.
+    const fn concerns_envoy(self) -> bool {
+        !matches!(self, Self::Operations)
+    }
+}
+
+/// One measurement: so much of this, with Gatepass or without a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Point {
+    axis: Axis,
+    number: usize,
+    has_filter: bool,
+}
+
+/// Microseconds that Gatepass costs, by what there is more of and how much.
+pub(crate) type Costs = BTreeMap<Axis, Vec<(usize, f64)>>;
+
+pub(crate) fn run(options: &Options) -> Result<bool, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(measured(options))
+}
+
+async fn measured(options: &Options) -> Result<bool, String> {
+    fs::create_dir_all(&options.output).map_err(|error| error.to_string())?;
+    let (early, late) = Setting::new(options, &[1]).await?.memory().await?;
+    println!(
+        "memory of a worker's VM and the main thread's: {early} bytes after 100,000 requests with 100,000 tokens, \
+         {late} after 1,000,000"
+    );
+    let costs = Setting::new(options, Axis::Operations.points()).await?.costs(options)?;
+    print!("{}", table(&costs));
+    let mut waiters = Vec::new();
+    for count in [1, 10, 100, 1_000] {
+        let (waiting, warm) = released(count).await?;
+        println!(
+            "{count:>5} requests at once: {waiting:.1} ms after the token that they wait for, {warm:.1} ms where it is there"
+        );
+        waiters.push(json!({"number": count, "milliseconds": waiting, "milliseconds_with_token": warm}));
+    }
+    let axes: serde_json::Map<_, _> =
+        costs.iter().map(|(axis, costs)| (axis.name().to_owned(), json!(costs))).collect();
+    let figures = json!({"turns": options.turns, "cost_microseconds": axes, "memory_bytes": [early, late], "waiters": waiters});
+    let text = serde_json::to_string_pretty(&figures).map_err(|error| error.to_string())?;
+    fs::write(options.output.join("growth.json"), text + "\n").map_err(|error| error.to_string())?;
+    super::plot::growth(&costs, &options.output.join("growth.svg")).map_err(|error| error.to_string())?;
+    Ok(true)
+}
+
+struct Setting {
+    stack: Stack,
+    client: Client,
+    folder: PathBuf,
+}
+
+impl Setting {
+    /// One worker, with a listener for each of these numbers of operations.
+    async fn new(options: &Options, operations: &'static [usize]) -> Result<Self, String> {
+        let stack = Stack::builder().concurrency(1).log_level("warning", "wasm:warning");
+        let stack = stack.edit(|tree| install_growth(tree, operations)).start().await;
+        let stack = stack.map_err(|error| error.to_string())?;
+        load::pin(stack.process())?;
+        let client = Client::new(options.wrk.clone(), &options.output)?;
+        let setting = Self { stack, client, folder: options.output.clone() };
+        let most = Axis::Tokens.points().iter().copied().max().unwrap_or_default();
+        eprintln!("making {most} tokens");
+        let tokens: Vec<_> =
+            (0..most).map(|number| setting.token(json!({"uti": number.to_string()}))).collect();
+        for number in Axis::Tokens.points() {
+            setting.write(Axis::Tokens, *number, tokens.get(..*number).unwrap_or(&tokens))?;
+        }
+        for number in Axis::TokenBytes.points() {
+            setting.write(Axis::TokenBytes, *number, &[setting.token_of(*number)])?;
+        }
+        Ok(setting)
+    }
+
+    fn token(&self, claims: Value) -> String {
+        let claims = claims.as_object().into_iter().flatten();
+        let spec = claims.fold(TokenSpec::entra_v2(), |spec, (name, value)| spec.claim(name, value.clone()));
+        self.stack.emulator().issue(&spec)
+    }
+
+    /// A token of about so many bytes: without the claims that nobody reads, and with one that is as long as needed.
+    fn token_of(&self, bytes: usize) -> String {
+        let token = |padding: usize| {
+            self.token(json!({"aio": null, "rh": null, "xms_ftd": null, "pad": "x".repeat(padding)}))
+        };
+        // Base64 makes four characters of three bytes.
+        token(bytes.saturating_sub(token(0).len()) / 4 * 3)
+    }
+
+    fn write(&self, axis: Axis, number: usize, tokens: &[String]) -> Result<(), String> {
+        fs::write(self.file(axis, number), tokens.join("\n") + "\n").map_err(|error| error.to_string())
+    }
+
+    fn file(&self, axis: Axis, number: usize) -> PathBuf {
+        self.folder.join(format!("{}-{number}", axis.name()))
+    }
+
+    fn tokens(&self, axis: Axis, number: usize) -> PathBuf {
+        let file = match axis {
+            Axis::Tokens | Axis::TokenBytes => self.file(axis, number),
+            Axis::Operations | Axis::Headers => self.file(Axis::Tokens, 1),
+        };
+        absolute(&file)
+    }
+
+    fn run(&self, point: Point, seconds: u32) -> Result<Run, String> {
+        let listener = match (point.has_filter, point.axis) {
+            (false, _) => Contestant::None.name().to_owned(),
+            (true, Axis::Operations) => operations_name(point.number),
+            (true, Axis::Tokens) if point.number > REMEMBERED => MANY_TOKENS.to_owned(),
+            (true, _) => operations_name(1),
+        };
+        let address = *self.stack.listeners().get(&listener).ok_or("a point has no listener")?;
+        let tokens = self.tokens(point.axis, point.number);
+        let headers = if point.axis == Axis::Headers { point.number } else { 0 };
+        let request = Request { address, tokens: &tokens, headers };
+        let run = self.client.run(&request, Pace::Full, seconds, self.stack.process());
+        run.map_err(|problem| format!("{point:?}: {problem}"))
+    }
+
+    fn costs(&self, options: &Options) -> Result<Costs, String> {
+        let points: Vec<_> = Axis::ALL
+            .into_iter()
+            .filter(|axis| options.only.is_empty() || options.only.contains(axis))
+            .flat_map(|axis| {
+                let filters =
+                    axis.points().iter().map(move |number| Point { axis, number: *number, has_filter: true });
+                let bare = axis.points().iter().take(if axis.concerns_envoy() { usize::MAX } else { 1 });
+                filters.chain(bare.map(move |number| Point { axis, number: *number, has_filter: false }))
+            })
+            .collect();
+        let turns = turns::measure(&points, options.turns, |point| self.run(point, 1))?;
+        let times = turns::times(&turns, |run| 1e6 / run.rate);
+        let mut costs = Costs::new();
+        for point in points.iter().filter(|point| point.has_filter) {
+            let first = point.axis.points().first().copied().unwrap_or_default();
+            let bare = if point.axis.concerns_envoy() { point.number } else { first };
+            let bare = times.get(&Point { number: bare, has_filter: false, ..*point });
+            let cost = times.get(point).zip(bare).map_or(f64::NAN, |(with, without)| with - without);
+            costs.entry(point.axis).or_default().push((point.number, cost));
+        }
+        Ok(costs)
+    }
+
+    /// The linear memory of a worker's VM and the main thread's after a hundred thousand and after a million requests
+    /// with as many tokens as there are.
+    async fn memory(&self) -> Result<(u64, u64), String> {
+        let most = Axis::Tokens.points().iter().copied().max().unwrap_or_default();
+        let point = Point { axis: Axis::Tokens, number: most, has_filter: true };
+        let mut after = Vec::new();
+        let mut sent = 0.0;
+        for wanted in [1e5, 1e6] {
+            while sent < wanted {
+                let run = self.run(point, 5)?;
+                sent += run.rate * 5.0;
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            after.push(self.stack.counter("memory_bytes").await.map_err(|error| error.to_string())?);
+        }
+        Ok((after.first().copied().unwrap_or_default(), after.last().copied().unwrap_or_default()))
+    }
+}
+
+/// Milliseconds between the answer that brings a token and that to the last of so many requests that wait for it; and
+/// how long as many requests take where the token is there.
+async fn released(count: usize) -> Result<(f64, f64), String> {
+    const DELAY: Duration = Duration::from_secs(2);
+    let stack = Stack::builder().concurrency(1).log_level("warning", "wasm:warning");
+    let stack = stack.prepare(|emulator| emulator.script(Endpoint::Imds, vec![Fault::late(DELAY)]));
+    let stack = stack.edit(install_attaching).start().await.map_err(|error| error.to_string())?;
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    let waiting = at_once(&stack, count).await?.saturating_sub(DELAY);
+    let warm = at_once(&stack, count).await?;
+    match stack.emulator().token_requests() {
+        1 => Ok((milliseconds(waiting), milliseconds(warm))),
+        other => Err(format!("{other} token requests instead of one")),
+    }
+}
+
+async fn at_once(stack: &Stack, count: usize) -> Result<Duration, String> {
+    let started = Instant::now();
+    let answers = stack.at_once_on_one_connection(count, &Method::GET, "/").await;
+    let answers = answers.map_err(|error| error.to_string())?;
+    let time = started.elapsed();
+    let good = answers.iter().flatten().filter(|answer| answer.status == 200).count();
+    if good == count { Ok(time) } else { Err(format!("{good} of {count} requests were answered with 200")) }
+}
+
+fn table(costs: &Costs) -> String {
+    let mut text = String::new();
+    for (axis, costs) in costs {
+        let first = costs.first().map_or(f64::NAN, |(_, cost)| *cost);
+        text += &format!("{}\n", axis.title());
+        for (number, cost) in costs {
+            text += &format!("{number:>10} {cost:>8.1} us {:>8.2} times\n", cost / first);
+        }
+    }
+    text
+}
