@@ -78,8 +78,9 @@ impl Verdict {
 
     /// Remembers that these rules have permitted this method, for a path without parameters.
     pub fn note(&self, permit: Permit, rules: &Rc<Validate>, method: &str) {
-        let by = Rc::downgrade(rules);
-        self.permitted.replace(Some(Permitted { permit, by, method: method.into() }));
+        if let Ok(mut permitted) = self.permitted.try_borrow_mut() {
+            *permitted = Some(Permitted { permit, by: Rc::downgrade(rules), method: method.into() });
+        }
     }
 }
 

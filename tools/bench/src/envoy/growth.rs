@@ -26,7 +26,7 @@ pub(crate) struct Options {
     turns: usize,
     /// These alone
     #[arg(long, value_delimiter = ',')]
-    only: Vec<Axis>,
+    only: Vec<Part>,
     /// The load generator
     #[arg(long, env = "WRK", default_value = "wrk")]
     wrk: PathBuf,
@@ -35,11 +35,24 @@ pub(crate) struct Options {
     output: PathBuf,
 }
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// The VMs' memory after many requests with many tokens.
+    Memory,
+    /// The points that the goals are about (DESIGN, section 9), three times as often as others.
+    Ratios,
+    /// All points.
+    Curves,
+    /// Requests that wait for one token.
+    Waiters,
+}
+
 /// The tokens that Gatepass remembers.
 const REMEMBERED: usize = gatepass::verdicts::MAX_ENTRIES;
 
 /// What there is more of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Axis {
     Operations,
     Tokens,
@@ -77,6 +90,15 @@ impl Axis {
         }
     }
 
+    /// The points whose costs are to be nearly the same.
+    const fn goal(self) -> &'static [usize] {
+        match self {
+            Self::Operations => &[1, 1_000],
+            Self::Tokens => &[1, 10_000],
+            Self::TokenBytes | Self::Headers => &[],
+        }
+    }
+
     /// Whether it makes a difference without a filter too.
     const fn concerns_envoy(self) -> bool {
         !matches!(self, Self::Operations)
@@ -101,28 +123,52 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
 
 async fn measured(options: &Options) -> Result<bool, String> {
     fs::create_dir_all(&options.output).map_err(|error| error.to_string())?;
-    let (early, late) = Setting::new(options, &[1]).await?.memory().await?;
-    println!(
-        "memory of a worker's VM and the main thread's: {early} bytes after 100,000 requests with 100,000 tokens, \
-         {late} after 1,000,000"
-    );
-    let costs = Setting::new(options, Axis::Operations.points()).await?.costs(options)?;
-    print!("{}", table(&costs));
-    let mut waiters = Vec::new();
-    for count in [1, 10, 100, 1_000] {
-        let (waiting, warm) = released(count).await?;
+    let is_wanted = |part| options.only.is_empty() || options.only.contains(&part);
+    let mut figures = json!({"turns": options.turns});
+    let mut note =
+        |name: &str, value: Value| figures.as_object_mut().map(|all| all.insert(name.to_owned(), value));
+    if is_wanted(Part::Memory) {
+        let (early, late) = Setting::new(options, &[1]).await?.memory().await?;
         println!(
-            "{count:>5} requests at once: {waiting:.1} ms after the token that they wait for, {warm:.1} ms where it is there"
+            "memory of a worker's VM and the main thread's: {early} bytes after 100,000 requests with 100,000 tokens, \
+             {late} after 1,000,000"
         );
-        waiters.push(json!({"number": count, "milliseconds": waiting, "milliseconds_with_token": warm}));
+        note("memory_bytes", json!([early, late]));
     }
-    let axes: serde_json::Map<_, _> =
-        costs.iter().map(|(axis, costs)| (axis.name().to_owned(), json!(costs))).collect();
-    let figures = json!({"turns": options.turns, "cost_microseconds": axes, "memory_bytes": [early, late], "waiters": waiters});
+    if is_wanted(Part::Curves) || is_wanted(Part::Ratios) {
+        let setting = Setting::new(options, Axis::Operations.points()).await?;
+        if is_wanted(Part::Ratios) {
+            let ratios = setting
+                .costs(options.turns.saturating_mul(3), |axis, number| axis.goal().contains(&number))?;
+            println!("{}", table(&ratios));
+            note("ratios", named(&ratios));
+        }
+        if is_wanted(Part::Curves) {
+            let costs = setting.costs(options.turns, |_, _| true)?;
+            print!("{}", table(&costs));
+            note("cost_microseconds", named(&costs));
+            let plot = super::plot::growth(&costs, &options.output.join("growth.svg"));
+            plot.map_err(|error| error.to_string())?;
+        }
+    }
+    if is_wanted(Part::Waiters) {
+        let mut waiters = Vec::new();
+        for count in [1, 10, 100, 1_000] {
+            let (waiting, warm) = released(count).await?;
+            println!(
+                "{count:>5} requests at once: {waiting:.1} ms after the token that they wait for, {warm:.1} ms where it is there"
+            );
+            waiters.push(json!({"number": count, "milliseconds": waiting, "milliseconds_with_token": warm}));
+        }
+        note("waiters", json!(waiters));
+    }
     let text = serde_json::to_string_pretty(&figures).map_err(|error| error.to_string())?;
     fs::write(options.output.join("growth.json"), text + "\n").map_err(|error| error.to_string())?;
-    super::plot::growth(&costs, &options.output.join("growth.svg")).map_err(|error| error.to_string())?;
     Ok(true)
+}
+
+fn named(costs: &Costs) -> Value {
+    costs.iter().map(|(axis, costs)| (axis.name().to_owned(), json!(costs))).collect()
 }
 
 struct Setting {
@@ -199,18 +245,15 @@ impl Setting {
         run.map_err(|problem| format!("{point:?}: {problem}"))
     }
 
-    fn costs(&self, options: &Options) -> Result<Costs, String> {
-        let points: Vec<_> = Axis::ALL
-            .into_iter()
-            .filter(|axis| options.only.is_empty() || options.only.contains(axis))
-            .flat_map(|axis| {
-                let filters =
-                    axis.points().iter().map(move |number| Point { axis, number: *number, has_filter: true });
-                let bare = axis.points().iter().take(if axis.concerns_envoy() { usize::MAX } else { 1 });
-                filters.chain(bare.map(move |number| Point { axis, number: *number, has_filter: false }))
-            })
-            .collect();
-        let turns = turns::measure(&points, options.turns, |point| self.run(point, 1))?;
+    fn costs(&self, turns: usize, is_wanted: impl Fn(Axis, usize) -> bool) -> Result<Costs, String> {
+        let mut points = Vec::new();
+        for axis in Axis::ALL {
+            let numbers = || axis.points().iter().copied().filter(|number| is_wanted(axis, *number));
+            points.extend(numbers().map(|number| Point { axis, number, has_filter: true }));
+            let bare = numbers().take(if axis.concerns_envoy() { usize::MAX } else { 1 });
+            points.extend(bare.map(|number| Point { axis, number, has_filter: false }));
+        }
+        let turns = turns::measure(&points, turns, |point| self.run(point, 1))?;
         let times = turns::times(&turns, |run| 1e6 / run.rate);
         let mut costs = Costs::new();
         for point in points.iter().filter(|point| point.has_filter) {
