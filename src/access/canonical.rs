@@ -141,18 +141,7 @@ fn check_segments(path: &str) -> Result<(), AmbiguousPath> {
 /// Looks at a path as a program might that decodes it again and again and drops what stands behind `;`: to some,
 /// `/a/..;x/b`, `/a%2F..%2Fb` and `/a/%252e%252e/b` are `/b`.
 fn check_segments_as_others_read(path: &str) -> Result<(), AmbiguousPath> {
-    let mut decoded = String::new();
-    let mut pieces = path.split('%');
-    decoded.push_str(pieces.next().unwrap_or_default());
-    for piece in pieces {
-        let mut piece = piece;
-        while let Some(behind) = piece.strip_prefix("25") {
-            piece = behind;
-        }
-        decoded.push('%');
-        decoded.push_str(piece);
-    }
-    let decoded = decoded.to_ascii_lowercase().replace("%2e", ".").replace("%3b", ";");
+    let decoded = percents_decoded(path).to_ascii_lowercase().replace("%2e", ".").replace("%3b", ";");
     for part in decoded.split('/') {
         let whole = part.split_once(';').map_or(part, |(before, _)| before);
         if whole.is_empty() && !part.is_empty() {
@@ -164,6 +153,14 @@ fn check_segments_as_others_read(path: &str) -> Result<(), AmbiguousPath> {
         }
     }
     Ok(())
+}
+
+/// With one `%` for each that is encoded, however often: in one pass, for the caller chooses how often.
+pub(super) fn percents_decoded(path: &str) -> String {
+    let pieces: Vec<_> = path.split('%').collect();
+    let (first, behind) = pieces.split_first().unwrap_or((&"", &[]));
+    let behind = behind.iter().flat_map(|piece| ["%", piece.trim_start_matches("25")]);
+    std::iter::once(*first).chain(behind).collect()
 }
 
 /// `pchar` of RFC 3986, section 3.3, but for `;`, behind which some programs see parameters.

@@ -1,4 +1,4 @@
-use super::canonical::{Ambiguities, CanonicalPath, may_stand_raw};
+use super::canonical::{Ambiguities, CanonicalPath, may_stand_raw, percents_decoded};
 
 impl CanonicalPath<'_> {
     /// What programs may take an ambiguous path for: as it stands, with what is encoded decoded, without what stands
@@ -22,11 +22,10 @@ fn slashes_decoded(path: &str) -> String {
 
 /// Decoded until nothing changes, as by programs in a row that decode once each.
 fn all_decoded(path: &str) -> String {
+    let path = percents_decoded(path);
     let mut pieces = path.split('%');
     let mut decoded = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        // `%25` is `%`, so however many of them there are, one is left: in one pass, for the caller chooses how many.
-        let piece = piece.trim_start_matches("25");
         let byte = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
         match byte.filter(|byte| may_stand_raw(*byte) || matches!(byte, b'/' | b';')) {
             Some(byte) => {
