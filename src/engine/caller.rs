@@ -26,6 +26,13 @@ pub(super) struct Request<'r> {
     pub parameters: &'r Parameters,
 }
 
+impl<'r> Request<'r> {
+    /// What a permit may be remembered for: the method, where nothing of the path was compared with anything.
+    fn without_parameters(self) -> Option<&'r str> {
+        self.parameters.is_empty().then_some(self.method)
+    }
+}
+
 pub(super) fn admit<V: Verifier>(
     inbound: &Inbound,
     request: Request<'_>,
@@ -87,7 +94,7 @@ fn authenticate<V: Verifier>(
     token.claims().map_err(rejected)?.check_time(&validate.time, now.wall).map_err(rejected)?;
     if let Some(verdict) = &token.verdict {
         state.counters.count(Counter::Remembered);
-        let permit = verdict.permit(validate, request.method).filter(|_| request.parameters.is_empty());
+        let permit = request.without_parameters().and_then(|method| verdict.permit(validate, method));
         if let Some(permit) = permit {
             return Ok((permit, Rc::clone(&verdict.token)));
         }
@@ -149,8 +156,8 @@ impl<'t> Presented<'t> {
     /// Remembers what was permitted, if it is the remembered token that was.
     fn note(&self, permit: Permit, rules: &Rc<Validate>, request: Request<'_>, verified: &Rc<VerifiedToken>) {
         let verdict = self.verdict.as_ref().filter(|verdict| Rc::ptr_eq(&verdict.token, verified));
-        if let Some(verdict) = verdict.filter(|_| request.parameters.is_empty()) {
-            verdict.note(permit, rules, request.method);
+        if let (Some(verdict), Some(method)) = (verdict, request.without_parameters()) {
+            verdict.note(permit, rules, method);
         }
     }
 

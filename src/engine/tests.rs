@@ -876,6 +876,8 @@ fn a_permit_that_is_remembered_is_for_these_rules_and_this_method_and_no_paramet
         assert_eq!(world.with_token("GET", "/writers", &token), "forwarded");
         assert_eq!(world.with_token("GET", "/tenants/t1", &token), "forwarded");
         assert_eq!(world.with_token("GET", "/tenants/t2", &token), "401 claim_not_allowed");
+        // A parameter that is still encoded is none, and equals nothing.
+        assert_eq!(world.with_token("GET", "/tenants/t%201", &token), "401 claim_not_allowed");
     }
     // The same operation of another configuration is another one.
     let stricter = configuration.replace(r#""roles": "Write""#, r#""roles": "Admin""#);

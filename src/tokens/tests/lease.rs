@@ -4,8 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::tokens::entry::LEASE;
-use crate::tokens::entry::{Token, key, seal};
+use crate::tokens::entry::{LEASE, Token, key, seal};
 
 #[test]
 fn a_lease_counts_for_a_vm_whose_clock_was_read_a_little_earlier() {
