@@ -1,12 +1,18 @@
-//! A JSON value that refuses what `serde_json::Value` lets pass: an object in which a member occurs twice.
+//! JSON that refuses what `serde_json::Value` lets pass: an object in which a member occurs twice.
 //! Two readers of such a text may see two different claims (RFC 8259, section 4; RFC 8725, section 2.4).
+//!
+//! A [`Document`] is what was read, a [`Json`] is a tree that can be put together and changed.
+
+mod document;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
+
+use crate::collect::one_by_one;
+
+pub use document::{Document, Inside, Value};
 
 /// Members of an object, by name.
 pub type Members = BTreeMap<String, Json>;
@@ -34,7 +40,7 @@ impl Json {
     /// # Errors
     /// Where it stops to be JSON, by line and column; the text itself is not quoted.
     pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
-        serde_json::from_slice(text).map_err(|error| Malformed { line: error.line(), column: error.column() })
+        Document::parse(text).map(|document| document.root().into())
     }
 
     /// The members, where this is an object.
@@ -78,7 +84,22 @@ pub struct Malformed {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+        Document::read(deserializer).map(|document| document.root().into())
+    }
+}
+
+impl From<Value<'_>> for Json {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(value),
+            Value::Number(number) => Self::Number(number.clone()),
+            Value::String(text) => Self::String(text.to_owned()),
+            Value::Array(items) => Self::Array(items.items().map(Self::from).collect()),
+            Value::Object(members) => Self::Object(one_by_one(
+                members.members().map(|(name, value)| (name.to_owned(), Self::from(value))),
+            )),
+        }
     }
 }
 
@@ -92,62 +113,6 @@ impl Serialize for Json {
             Self::Array(items) => serializer.collect_seq(items),
             Self::Object(members) => serializer.collect_map(members),
         }
-    }
-}
-
-struct JsonVisitor;
-
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Json;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Json, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Json, E> {
-        Ok(Json::Bool(value))
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Json, E> {
-        Ok(Json::Number(value.into()))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Json, E> {
-        Ok(Json::Number(value.into()))
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Json, E> {
-        Number::from_f64(value).map(Json::Number).ok_or_else(|| E::custom("not a finite number"))
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::String(value.to_owned()))
-    }
-
-    fn visit_string<E: de::Error>(self, value: String) -> Result<Json, E> {
-        Ok(Json::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Json::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
-        let mut members = Members::new();
-        while let Some((name, value)) = entries.next_entry()? {
-            if members.insert(name, value).is_some() {
-                return Err(de::Error::custom("a member occurs twice"));
-            }
-        }
-        Ok(Json::Object(members))
     }
 }
 

@@ -3,7 +3,7 @@
 use litemap::LiteMap;
 use std::time::Duration;
 
-use crate::json::Json;
+use crate::json::Value;
 use crate::jwt::Claims;
 use crate::observe::{LogLevel, LogLine};
 use crate::time::Monotonic;
@@ -22,7 +22,7 @@ pub enum Outcome {
 
 /// A request that was refused, or would have been: what may be said about it. No claim of its token is among it but
 /// the client application's id, and that only if the token was verified.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Refused<'r> {
     /// What becomes of it.
     pub outcome: Outcome,
@@ -91,7 +91,7 @@ fn client(claims: &Claims) -> Option<&str> {
     const MAX_BYTES: usize = 64;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let ids = ["azp", "appid", "client_id"];
-    let id = ids.iter().find_map(|name| claims.get(name).and_then(Json::as_str))?;
+    let id = ids.iter().find_map(|name| claims.get(name).and_then(Value::as_str))?;
     Some(id).filter(|id| !id.is_empty() && id.len() <= MAX_BYTES && id.bytes().all(is_plain))
 }
 

@@ -3,7 +3,7 @@
 use super::claims::{Denied, Requirement};
 use super::path::Parameters;
 use crate::guid::is_guid;
-use crate::json::Json;
+use crate::json::Value;
 use crate::jwt::{Claims, VerifiedToken};
 
 /// What an operation asks of a caller whose token is genuine.
@@ -59,7 +59,7 @@ pub enum ClientClaims {
 
 impl ClientApplications {
     fn check(&self, claims: &Claims) -> Result<(), Denied> {
-        let names: &[&str] = match (self.claims, claims.get("ver").and_then(Json::as_str)) {
+        let names: &[&str] = match (self.claims, claims.get("ver").and_then(Value::as_str)) {
             (ClientClaims::OpenId, _) => &["azp", "client_id"],
             (ClientClaims::Entra, Some("1.0")) => &["appid"],
             (ClientClaims::Entra, Some("2.0")) => &["azp"],
@@ -88,13 +88,13 @@ impl TokenType {
     /// The kind of a token of Entra: `idtyp`, where the API has it; else an application's token has no `scp`, and
     /// its `oid` is its `sub`, and a user's token has a `scp`.
     fn of(claims: &Claims) -> Option<Self> {
-        let text = |name| claims.get(name).and_then(Json::as_str);
+        let text = |name| claims.get(name).and_then(Value::as_str);
         let scope = claims.get("scp");
         let is_own_subject = text("oid").is_some() && text("oid") == text("sub");
-        match (claims.get("idtyp").map(Json::as_str), scope) {
+        match (claims.get("idtyp").map(Value::as_str), scope) {
             (Some(Some("app")), None) => Some(Self::App),
             (None, None) if is_own_subject => Some(Self::App),
-            (Some(Some("user")) | None, Some(Json::String(scope))) if !scope.is_empty() => Some(Self::User),
+            (Some(Some("user")) | None, Some(Value::String(scope))) if !scope.is_empty() => Some(Self::User),
             _ => None,
         }
     }

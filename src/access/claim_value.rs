@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 
 use super::claims::{find, scalar};
-use crate::json::Json;
+use crate::json::Value;
 use crate::jwt::Claims;
 
 /// The longest value that is written.
@@ -46,7 +46,7 @@ impl ClaimValue {
         let text = match self.encoding {
             ClaimEncoding::Text => text(claim).ok_or(Ambiguous)?,
             ClaimEncoding::JsonBase64Url => {
-                let json = serde_json::to_vec(claim).map_err(|_| Ambiguous)?;
+                let json = serde_json::to_vec(&claim).map_err(|_| Ambiguous)?;
                 Cow::Owned(URL_SAFE_NO_PAD.encode(json))
             }
         };
@@ -58,10 +58,10 @@ impl ClaimValue {
     }
 }
 
-fn text(claim: &Json) -> Option<Cow<'_, str>> {
-    let Json::Array(items) = claim else { return scalar(claim).filter(|text| is_plain(text)) };
+fn text(claim: Value<'_>) -> Option<Cow<'_, str>> {
+    let Value::Array(items) = claim else { return scalar(claim).filter(|text| is_plain(text)) };
     let items: Option<Vec<_>> =
-        items.iter().map(|item| scalar(item).filter(|text| !text.is_empty() && is_plain(text))).collect();
+        items.items().map(|item| scalar(item).filter(|text| !text.is_empty() && is_plain(text))).collect();
     Some(Cow::Owned(items?.join(",")))
 }
 

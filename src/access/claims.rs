@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Parameters;
-use crate::json::Json;
+use crate::json::Value;
 use crate::jwt::Claims;
 
 /// Why a caller with a good token may not do what it asks for.
@@ -86,49 +86,49 @@ impl RequiredClaim {
         if holds { Ok(()) } else { Err(Denied::ClaimNotAllowed) }
     }
 
-    fn values<'c>(&self, claim: &'c Json) -> Vec<Cow<'c, str>> {
+    fn values<'c>(&self, claim: Value<'c>) -> Vec<Cow<'c, str>> {
         match (claim, &self.separator) {
-            (Json::String(text), Some(separator)) => {
+            (Value::String(text), Some(separator)) => {
                 text.split(separator.as_str()).filter(|value| !value.is_empty()).map(Cow::Borrowed).collect()
             }
-            (Json::Array(items), _) => items.iter().filter_map(scalar).collect(),
+            (Value::Array(items), _) => items.items().filter_map(scalar).collect(),
             (claim, _) => scalar(claim).into_iter().collect(),
         }
     }
 }
 
 /// The claim at `path`; `null` is none.
-pub(super) fn find<'c>(path: &[String], claims: &'c Claims) -> Option<&'c Json> {
+pub(super) fn find<'c>(path: &[String], claims: &'c Claims) -> Option<Value<'c>> {
     let (name, inner) = path.split_first()?;
     let claim = inner.iter().try_fold(claims.get(name)?, |outer, name| outer.as_object()?.get(name))?;
-    Some(claim).filter(|claim| **claim != Json::Null)
+    Some(claim).filter(|claim| !matches!(claim, Value::Null))
 }
 
-pub(super) fn scalar(value: &Json) -> Option<Cow<'_, str>> {
+pub(super) fn scalar(value: Value<'_>) -> Option<Cow<'_, str>> {
     match value {
-        Json::String(text) => Some(Cow::Borrowed(text)),
-        Json::Number(number) => Some(Cow::Owned(number.to_string())),
-        Json::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
-        Json::Null | Json::Array(_) | Json::Object(_) => None,
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Bool(value) => Some(Cow::Borrowed(if value { "true" } else { "false" })),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
 /// Whether a claim says nothing, though it is there.
-fn is_empty(claim: &Json) -> bool {
+fn is_empty(claim: Value<'_>) -> bool {
     match claim {
-        Json::Null => true,
-        Json::Bool(_) | Json::Number(_) => false,
-        Json::String(text) => text.is_empty(),
-        Json::Array(items) => items.iter().all(is_empty),
-        Json::Object(members) => members.is_empty(),
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.items().all(is_empty),
+        Value::Object(members) => members.is_empty(),
     }
 }
 
 /// Whether all that a claim holds is among its values.
-fn is_comparable(claim: &Json) -> bool {
-    let nested = |value: &Json| matches!(value, Json::Array(_) | Json::Object(_));
+fn is_comparable(claim: Value<'_>) -> bool {
+    let nested = |value| matches!(value, Value::Array(_) | Value::Object(_));
     match claim {
-        Json::Array(items) => !items.iter().any(nested),
+        Value::Array(items) => !items.items().any(nested),
         claim => !nested(claim),
     }
 }

@@ -135,8 +135,8 @@ pub struct Audiences {
 
 impl Audiences {
     /// Whether a token for `audiences` is accepted.
-    pub fn accept(&self, audiences: &[String]) -> bool {
-        let is_one_of = |accepted: &Vec<String>| audiences.iter().any(|audience| accepted.contains(audience));
+    pub fn accept(&self, audiences: &[&str]) -> bool {
+        let is_one_of = |accepted: &Vec<String>| accepted.iter().any(|one| audiences.contains(&one.as_str()));
         let is_for = |ids: &ApplicationIds| {
             audiences.iter().any(|audience| ids.contain(audience.strip_prefix("api://").unwrap_or(audience)))
         };

@@ -701,7 +701,7 @@ fn a_backend_application_is_its_id_or_its_default_uri() {
     let other = TENANT.replace('7', "8");
     let ids = crate::access::ApplicationIds::new(vec![TENANT.to_owned()]);
     let audiences = Audiences { one_of: None, applications: Some(ids.clone()) };
-    let accept = |audiences: &Audiences, text: &str| audiences.accept(&[text.to_owned()]);
+    let accept = |audiences: &Audiences, text: &str| audiences.accept(&[text]);
     for (text, is_accepted) in [
         (TENANT.to_owned(), true),
         (TENANT.to_uppercase(), true),

@@ -186,7 +186,7 @@ impl<'t> Presented<'t> {
         let claims = self.claims().map_err(|rejection| Stage::Issuer.refuse(rejection))?;
         let keys = alternative.issuer.keys_for(claims);
         let keys = keys.map_err(|rejection| Stage::Issuer.refuse(rejection))?;
-        if !alternative.audiences.accept(claims.audiences()) {
+        if !alternative.audiences.accept(&claims.audiences()) {
             return Err(Stage::Audience.refuse(Rejection::AudienceNotAllowed));
         }
         match (keys, &self.verdict) {

@@ -1,17 +1,15 @@
 use std::time::Duration;
 
 use super::Rejection;
-use crate::json::{Json, Members};
+use crate::json::{Document, Inside, Value};
 use crate::time::UnixTime;
 
-/// The claims of a token (RFC 7519, section 4): registered ones typed, the others as they are.
-#[derive(Clone, Debug)]
+/// The claims of a token (RFC 7519, section 4). There is no `Debug` for them: they are about people.
 pub struct Claims {
-    issuer: Option<String>,
-    audiences: Vec<String>,
     expiration: Option<f64>,
     not_before: Option<f64>,
-    members: Members,
+    /// An object, in which `iss` is a string and `aud` one or several.
+    document: Document,
 }
 
 /// How a token's time is looked at.
@@ -28,31 +26,42 @@ pub struct TimeRules {
 impl Claims {
     /// Reads a payload: a JSON object, no member of which occurs twice.
     pub(super) fn parse(payload: &[u8]) -> Result<Self, Rejection> {
-        let Ok(Json::Object(members)) = Json::parse(payload) else {
-            return Err(Rejection::Malformed);
+        let document = Document::parse(payload).map_err(|_| Rejection::Malformed)?;
+        let members = document.as_object().ok_or(Rejection::Malformed)?;
+        let issuer_is_text = members.get("iss").is_none_or(|issuer| issuer.as_str().is_some());
+        let audience_is_text = match members.get("aud") {
+            None | Some(Value::String(_)) => true,
+            Some(Value::Array(items)) => items.items().all(|item| item.as_str().is_some()),
+            Some(_) => false,
         };
-        Ok(Self {
-            issuer: string(&members, "iss")?,
-            audiences: audiences(&members)?,
-            expiration: numeric_date(&members, "exp")?,
-            not_before: numeric_date(&members, "nbf")?,
-            members,
-        })
+        if !issuer_is_text || !audience_is_text {
+            return Err(Rejection::ClaimType);
+        }
+        let (expiration, not_before) = (numeric_date(members, "exp")?, numeric_date(members, "nbf")?);
+        Ok(Self { expiration, not_before, document })
     }
 
     /// `iss`, where it is there.
     pub fn issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
+        self.get("iss").and_then(Value::as_str)
     }
 
     /// `aud`: none, one or several, compared as they are (RFC 7519, section 4.1.3).
-    pub fn audiences(&self) -> &[String] {
-        &self.audiences
+    pub fn audiences(&self) -> Vec<&str> {
+        match self.get("aud") {
+            Some(Value::Array(audiences)) => audiences.items().filter_map(Value::as_str).collect(),
+            one => one.and_then(Value::as_str).into_iter().collect(),
+        }
     }
 
     /// One claim.
-    pub fn get(&self, name: &str) -> Option<&Json> {
-        self.members.get(name)
+    pub fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.document.as_object()?.get(name)
+    }
+
+    /// The memory that they take, in bytes.
+    pub const fn size(&self) -> usize {
+        self.document.size()
     }
 
     /// Checks `exp` and `nbf` (RFC 7519, sections 4.1.4 and 4.1.5): at `exp` a token has expired, at `nbf`
@@ -79,7 +88,8 @@ impl Claims {
     /// A life that is said to begin after `latest` begins there: the token is here already.
     fn check_lifetime(&self, longest: Duration, latest: f64) -> Result<(), Rejection> {
         let expiration = self.expiration.ok_or(Rejection::ExpirationMissing)?;
-        let issued_at = numeric_date(&self.members, "iat")?.ok_or(Rejection::IssuedAtMissing)?;
+        let issued_at = numeric_date(self.document.as_object().ok_or(Rejection::Malformed)?, "iat")?
+            .ok_or(Rejection::IssuedAtMissing)?;
         match expiration - issued_at.min(latest) <= longest.as_secs_f64() {
             true => Ok(()),
             false => Err(Rejection::LifetimeNotAllowed),
@@ -87,31 +97,11 @@ impl Claims {
     }
 }
 
-fn string(members: &Members, name: &str) -> Result<Option<String>, Rejection> {
-    match members.get(name) {
-        None => Ok(None),
-        Some(Json::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Rejection::ClaimType),
-    }
-}
-
-fn audiences(members: &Members) -> Result<Vec<String>, Rejection> {
-    match members.get("aud") {
-        None => Ok(Vec::new()),
-        Some(Json::String(audience)) => Ok(vec![audience.clone()]),
-        Some(Json::Array(items)) => items
-            .iter()
-            .map(|item| item.as_str().map(ToOwned::to_owned).ok_or(Rejection::ClaimType))
-            .collect(),
-        Some(_) => Err(Rejection::ClaimType),
-    }
-}
-
 /// A `NumericDate` may have a fraction, but not a sign (RFC 7519, section 2).
-fn numeric_date(members: &Members, name: &str) -> Result<Option<f64>, Rejection> {
+fn numeric_date(members: Inside<'_>, name: &str) -> Result<Option<f64>, Rejection> {
     match members.get(name) {
         None => Ok(None),
-        Some(Json::Number(number)) => {
+        Some(Value::Number(number)) => {
             number.as_f64().filter(|date| *date >= 0.0).map(Some).ok_or(Rejection::ClaimType)
         }
         Some(_) => Err(Rejection::ClaimType),

@@ -1,5 +1,5 @@
 use super::{Algorithm, Claims, Rejection, SymmetricKey, Verifier, base64url};
-use crate::json::Json;
+use crate::json::Document;
 
 /// The largest token that is read.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -63,17 +63,16 @@ impl Header {
     /// RFC 7515, section 4: a JSON object whose members occur once, with `alg`; no extension is understood,
     /// so `crit` is always a refusal, and so is the `b64` that it would have to name (RFC 7797).
     fn parse(json: &[u8]) -> Result<Self, Rejection> {
-        let header = Json::parse(json).map_err(|_| Rejection::Malformed)?;
+        let header = Document::parse(json).map_err(|_| Rejection::Malformed)?;
         let members = header.as_object().ok_or(Rejection::Malformed)?;
-        if members.contains_key("crit") || members.contains_key("b64") {
+        if members.get("crit").is_some() || members.get("b64").is_some() {
             return Err(Rejection::CriticalHeader);
         }
-        let text = |name| match members.get(name) {
-            None => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text.as_str())),
-            Some(_) => Err(Rejection::Malformed),
+        let text = |name| {
+            let value = members.get(name);
+            value.map(|value| value.as_str().ok_or(Rejection::Malformed)).transpose()
         };
-        if !text("typ")?.is_none_or(is_jwt_type) || members.contains_key("zip") {
+        if !text("typ")?.is_none_or(is_jwt_type) || members.get("zip").is_some() {
             return Err(Rejection::TypeNotAllowed);
         }
         Ok(Self {

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use super::{Definition, SharedKeys, Version};
 use crate::guid::is_guid;
-use crate::json::Json;
+use crate::json::Value;
 use crate::jwt::{Claims, Rejection};
 
 /// The tenant of personal Microsoft accounts, which belongs to no organisation.
@@ -89,7 +89,7 @@ impl Issuer {
 
 impl Entra {
     fn definition_for(&self, claims: &Claims) -> Result<&Rc<Definition>, Rejection> {
-        let tenant = claims.get("tid").and_then(Json::as_str).filter(|tenant| is_guid(tenant));
+        let tenant = claims.get("tid").and_then(Value::as_str).filter(|tenant| is_guid(tenant));
         let tenant = tenant.ok_or(Rejection::IssuerNotAllowed)?;
         // The issuer is the tenant's, so that what is said of the one holds for the other.
         if !claims.issuer().and_then(tenant_of).is_some_and(|of| of.eq_ignore_ascii_case(tenant)) {
@@ -108,7 +108,7 @@ impl Entra {
 }
 
 fn version(claims: &Claims) -> Option<Version> {
-    match claims.get("ver").and_then(Json::as_str)? {
+    match claims.get("ver").and_then(Value::as_str)? {
         "1.0" => Some(Version::V1),
         "2.0" => Some(Version::V2),
         _ => None,
