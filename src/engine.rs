@@ -15,7 +15,9 @@ mod subscription;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::access::{Ambiguities, CanonicalPath, Denied, Parameters, Permit, Target, is_method};
+use http::Method;
+
+use crate::access::{self, Ambiguities, CanonicalPath, Denied, Parameters, Permit, Target};
 use crate::calls::Purpose;
 use crate::config::{Configuration, Inbound, InboundToken, Operation, Position, TokenPlace};
 use crate::header_name::HeaderName;
@@ -30,7 +32,7 @@ use crate::time::{Monotonic, Now};
 pub use edits::{Edit, Edits};
 pub use head::RequestHead;
 
-use attach::{Original, Patience, attach, originals, stripped};
+use attach::{Originals, Patience, attach, done, stripped};
 use caller::{Request, admit};
 use credentials::{Credentials, credentials};
 use disclosure::{disclose, remove, strip};
@@ -54,14 +56,14 @@ pub enum Step {
 pub struct Pending {
     configuration: Rc<Configuration>,
     operation: usize,
-    method: String,
+    method: Method,
     /// The path's parameters; each is bounded in size, the template in their number.
     parameters: Parameters,
     /// The subscription key that it shows, as long as it has not been checked.
     key: Option<SecretString>,
     caller: Caller,
     /// What becomes of the caller's headers that the operation's attachments want to write.
-    originals: Vec<Original>,
+    originals: Originals,
     /// What was decided on the head of the request.
     edits: Edits,
     deadline: Monotonic,
@@ -124,12 +126,12 @@ pub fn start<V: Verifier>(
             let pending = Pending {
                 configuration: Rc::clone(configuration),
                 operation: index,
-                method: method.to_owned(),
+                method,
                 parameters,
                 key,
                 caller: Caller::Unknown(credentials),
                 edits,
-                originals: originals(operation, head),
+                originals: Originals::read(operation, head),
                 deadline: now.monotonic.after(configuration.wait),
                 counted: false,
                 asked,
@@ -140,12 +142,11 @@ pub fn start<V: Verifier>(
 }
 
 /// The first operation that a request matches and its index, the request's method and its path's parameters.
-fn operation<'h, 'c>(
+fn operation<'c>(
     configuration: &'c Configuration,
-    head: &RequestHead<'h>,
-) -> Result<(usize, &'c Operation, &'h str, Parameters), Reason> {
-    let method = std::str::from_utf8(head.first(":method")).ok().filter(|method| is_method(method));
-    let method = method.ok_or(Reason::MethodInvalid)?;
+    head: &RequestHead<'_>,
+) -> Result<(usize, &'c Operation, Method, Parameters), Reason> {
+    let method = access::method(head.first(":method")).ok_or(Reason::MethodInvalid)?;
     // What is ambiguous goes on only to an operation that allows it.
     let path = CanonicalPath::read_allowing(Ambiguities::ALL, head.first(":path"));
     let path = path.map_err(Reason::PathAmbiguous)?;
@@ -155,11 +156,12 @@ fn operation<'h, 'c>(
     if host.is_none() && have_hosts {
         return Err(Reason::HostInvalid);
     }
-    let target = Target { method, host, path, is_cors_preflight: head.is_cors_preflight() };
+    let target = Target { method: method.as_str(), host, path, is_cors_preflight: head.is_cors_preflight() };
     let found = configuration.operations.find(&target);
     let not_found = || target.path.ambiguous().map_or(Reason::OperationNotFound, Reason::PathAmbiguous);
     let (index, operation) = found.ok_or_else(not_found)?;
-    Ok((index, operation, method, operation.matcher.path.parameters(&target.path)))
+    let parameters = operation.matcher.path.parameters(&target.path);
+    Ok((index, operation, method, parameters))
 }
 
 /// The index of the operation that a request matches, for those who explain a decision.
@@ -317,7 +319,7 @@ fn advance<V: Verifier>(
     if let (Inbound::Validate(validate), Some(token)) = (&operation.inbound, token) {
         token.claims().check_time(&validate.time, now.wall).map_err(rejected)?;
     }
-    let (attached, done) = attach(permit, operation, &pending.originals, state, patience, now)?;
+    let attached = attach(permit, operation, &pending.originals, state, patience, now)?;
     let mut edits = std::mem::take(&mut pending.edits);
     for (name, value) in &operation.headers.set {
         edits.set(name.clone(), value.clone());
@@ -327,7 +329,8 @@ fn advance<V: Verifier>(
     }
     edits.extend(attached);
     if pending.configuration.position == Position::Upstream {
-        edits.set_filter_state(Rc::clone(&pending.configuration.attempts), attempt::note(&done));
+        let note = attempt::note(done(operation, &pending.originals, state));
+        edits.set_filter_state(Rc::clone(&pending.configuration.attempts), note);
     }
     Ok(edits)
 }

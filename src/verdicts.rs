@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::hash::BuildHasher;
 use std::rc::{Rc, Weak};
 
+use http::Method;
 use lru::{DefaultHasher, LruCache};
 
 use crate::access::Permit;
@@ -54,7 +55,7 @@ struct Permitted {
     permit: Permit,
     /// By these rules, and no others that come to stand in their place in memory: a weak reference holds it.
     by: Weak<Validate>,
-    method: Box<str>,
+    method: Method,
 }
 
 impl Entry {
@@ -81,16 +82,16 @@ impl Verdict {
 
     /// Whether these rules have permitted this method before. They look at nothing else but the token's time, where the
     /// path has no parameters.
-    pub fn permit(&self, rules: &Rc<Validate>, method: &str) -> Option<Permit> {
+    pub fn permit(&self, rules: &Rc<Validate>, method: &Method) -> Option<Permit> {
         let permitted = self.permitted.try_borrow().ok()?;
         let permitted = permitted.as_ref().filter(|known| known.by.as_ptr() == Rc::as_ptr(rules))?;
-        (*permitted.method == *method).then_some(permitted.permit)
+        (permitted.method == *method).then_some(permitted.permit)
     }
 
     /// Remembers that these rules have permitted this method, for a path without parameters.
-    pub fn note(&self, permit: Permit, rules: &Rc<Validate>, method: &str) {
+    pub fn note(&self, permit: Permit, rules: &Rc<Validate>, method: &Method) {
         if let Ok(mut permitted) = self.permitted.try_borrow_mut() {
-            *permitted = Some(Permitted { permit, by: Rc::downgrade(rules), method: method.into() });
+            *permitted = Some(Permitted { permit, by: Rc::downgrade(rules), method: method.clone() });
         }
     }
 }

@@ -3,7 +3,7 @@ use super::{CanonicalPath, PathPattern};
 /// What a request asks for: what operations are told apart by.
 #[derive(Clone, Debug)]
 pub struct Target<'r> {
-    /// The method: see [`super::is_method`].
+    /// The method: see [`super::method`].
     pub method: &'r str,
     /// The host without the port; `None` where it cannot be read.
     pub host: Option<&'r str>,

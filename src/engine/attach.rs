@@ -33,18 +33,35 @@ pub(super) enum Original {
     Settled(u64),
 }
 
-/// Looks at the headers of the caller that the operation's attachments want to write.
-pub(super) fn originals(operation: &Operation, head: &RequestHead<'_>) -> Vec<Original> {
-    let attachments = &operation.attachments;
-    match head.last_attempt().and_then(|note| attempt::read(note, attachments.len())) {
-        Some(done) => done
-            .into_iter()
-            .map(|done| match done {
-                Done::Kept => Original::Kept,
-                Done::Written(generation) => Original::Settled(generation),
-            })
-            .collect(),
-        None => attachments.iter().map(|attachment| original(attachment, head)).collect(),
+/// The headers of the caller that an operation's attachments want to write: one for each, or nothing where all are
+/// gone, as they mostly are.
+pub(super) struct Originals(Vec<Original>);
+
+impl Originals {
+    pub(super) fn read(operation: &Operation, head: &RequestHead<'_>) -> Self {
+        let attachments = &operation.attachments;
+        match head.last_attempt().and_then(|note| attempt::read(note, attachments.len())) {
+            Some(done) => Self(done.into_iter().map(Original::from).collect()),
+            None if attachments.iter().all(|attachment| attachment.existing == Existing::Overwrite) => {
+                Self(Vec::new())
+            }
+            None => Self(attachments.iter().map(|attachment| original(attachment, head)).collect()),
+        }
+    }
+
+    /// Each attachment with what becomes of the caller's own header.
+    fn with<'o>(&'o self, operation: &'o Operation) -> impl Iterator<Item = (&'o Attachment, &'o Original)> {
+        let originals = self.0.iter().chain(std::iter::repeat(&Original::Gone));
+        operation.attachments.iter().zip(originals)
+    }
+}
+
+impl From<Done> for Original {
+    fn from(done: Done) -> Self {
+        match done {
+            Done::Kept => Self::Kept,
+            Done::Written(generation) => Self::Settled(generation),
+        }
     }
 }
 
@@ -65,9 +82,9 @@ fn original(attachment: &Attachment, head: &RequestHead<'_>) -> Original {
 /// The headers of the caller that go before anything is fetched.
 pub(super) fn stripped<'o>(
     operation: &'o Operation,
-    originals: &'o [Original],
+    originals: &'o Originals,
 ) -> impl Iterator<Item = &'o HeaderName> {
-    operation.attachments.iter().zip(originals).flat_map(|(attachment, original)| {
+    originals.with(operation).flat_map(|(attachment, original)| {
         let (own, moved) = match original {
             Original::Kept => (None, None),
             // Where an earlier attempt has put the caller's header it stays.
@@ -91,20 +108,16 @@ pub(super) enum Patience {
 pub(super) fn attach<V: Verifier>(
     _: &Permit,
     operation: &Operation,
-    originals: &[Original],
+    originals: &Originals,
     state: &mut State<V>,
     patience: Patience,
     now: Now,
-) -> Result<(Edits, Vec<Done>), Halt> {
+) -> Result<Edits, Halt> {
     let mut edits = Edits::default();
-    let mut all_done = Vec::new();
     let mut halt = None;
-    for (attachment, original) in operation.attachments.iter().zip(originals) {
+    for (attachment, original) in originals.with(operation) {
         let last = match original {
-            Original::Kept => {
-                all_done.push(Done::Kept);
-                continue;
-            }
+            Original::Kept => continue,
             Original::Unacceptable(reason) => return Err(Halt::Refuse(*reason)),
             Original::Settled(generation) if patience == Patience::Left => Some(*generation),
             Original::Gone | Original::Moved(_) | Original::Settled(_) => None,
@@ -117,10 +130,25 @@ pub(super) fn attach<V: Verifier>(
             Obtained::Wait(purpose) => lack(&mut edits, attachment, unavailable(purpose), &mut halt),
             Obtained::Unavailable(reason) => lack(&mut edits, attachment, reason, &mut halt),
         }
-        all_done.push(Done::Written(note_sent(&mut edits, &attachment.credential, state)));
+        note_sent(&mut edits, &attachment.credential, state);
         put_elsewhere(&mut edits, &attachment.existing, original);
     }
-    halt.map_or(Ok((edits, all_done)), Err)
+    halt.map_or(Ok(edits), Err)
+}
+
+/// What was done about each attachment, once it has been done.
+pub(super) fn done<'o, V: Verifier>(
+    operation: &'o Operation,
+    originals: &'o Originals,
+    state: &'o State<V>,
+) -> impl Iterator<Item = Done> {
+    originals.with(operation).map(|(attachment, original)| match (original, &attachment.credential) {
+        (Original::Kept, _) => Done::Kept,
+        (_, Credential::Token(definition)) if definition.is_replaceable() => {
+            Done::Written(state.tokens.generation(definition.fingerprint))
+        }
+        (_, Credential::Token(_) | Credential::Secret(_)) => Done::Written(0),
+    })
 }
 
 enum Obtained<'s> {
@@ -149,15 +177,13 @@ fn obtain<'s, V: Verifier>(
     }
 }
 
-/// Which token it is that may go out, as the next attempt must know it.
-fn note_sent<V: Verifier>(edits: &mut Edits, credential: &Credential, state: &State<V>) -> u64 {
-    match credential {
-        Credential::Token(definition) if definition.is_replaceable() => {
-            let generation = state.tokens.generation(definition.fingerprint);
-            edits.note_sent(Sent { definition: Rc::clone(definition), generation });
-            generation
-        }
-        Credential::Token(_) | Credential::Secret(_) => 0,
+/// Which token it is that may go out, if it can be replaced.
+fn note_sent<V: Verifier>(edits: &mut Edits, credential: &Credential, state: &State<V>) {
+    if let Credential::Token(definition) = credential
+        && definition.is_replaceable()
+    {
+        let generation = state.tokens.generation(definition.fingerprint);
+        edits.note_sent(Sent { definition: Rc::clone(definition), generation });
     }
 }
 

@@ -14,8 +14,8 @@ pub(super) enum Done {
 }
 
 /// Writes what was done about each attachment, for the next attempt.
-pub(super) fn note(done: &[Done]) -> HeaderValue {
-    let words = done.iter().map(|done| match done {
+pub(super) fn note(done: impl Iterator<Item = Done>) -> HeaderValue {
+    let words = done.map(|done| match done {
         Done::Kept => KEPT.to_owned(),
         Done::Written(generation) => generation.to_string(),
     });
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_note_is_read_as_it_was_written() {
         let done = [Done::Kept, Done::Written(0), Done::Written(u64::MAX)];
-        let written = note(&done);
+        let written = note(done.into_iter());
         assert_eq!(read(written.as_bytes(), 3).as_deref(), Some(&done[..]));
         for (text, count) in [(written.as_bytes(), 2), (b"", 1), (b"kept,", 2), (b"-1", 1), (b"\xff", 1)] {
             assert_eq!(read(text, count), None);

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::Method;
+
 use super::credentials::{Credentials, Shown};
 use super::decrypt::{decrypt, is_encrypted, opens};
 use super::{Halt, rejected};
@@ -22,13 +24,13 @@ use crate::verdicts::Verdict;
 /// What a caller asks for.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'r> {
-    pub method: &'r str,
+    pub method: &'r Method,
     pub parameters: &'r Parameters,
 }
 
 impl<'r> Request<'r> {
     /// What a permit may be remembered for: the method, where nothing of the path was compared with anything.
-    fn without_parameters(self) -> Option<&'r str> {
+    fn without_parameters(self) -> Option<&'r Method> {
         self.parameters.is_empty().then_some(self.method)
     }
 }
@@ -108,7 +110,8 @@ fn authenticate<V: Verifier>(
                 continue;
             }
         };
-        match Permit::for_caller(&alternative.callers, request.method, request.parameters, &verified) {
+        match Permit::for_caller(&alternative.callers, request.method.as_str(), request.parameters, &verified)
+        {
             Ok(permit) => {
                 token.note(permit, validate, request, &verified);
                 return Ok((permit, verified));

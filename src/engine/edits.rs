@@ -84,8 +84,12 @@ impl Edits {
     /// Makes the changes of `later` too, where they differ in place of these.
     pub fn extend(&mut self, later: Self) {
         self.path = later.path.or_else(|| self.path.take());
-        for (name, value) in later.headers {
-            self.change(name, value);
+        if self.headers.is_empty() {
+            self.headers = later.headers;
+        } else {
+            for (name, value) in later.headers {
+                self.change(name, value);
+            }
         }
         self.filter_state.extend(later.filter_state);
         self.destinations.extend(later.destinations);

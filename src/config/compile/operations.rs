@@ -3,9 +3,7 @@
 use std::rc::Rc;
 
 use super::{Compiler, Defaults};
-use crate::access::{
-    Ambiguities, BadTemplate, HostPattern, Index, Matcher, PathPattern, PathRules, is_method,
-};
+use crate::access::{self, Ambiguities, BadTemplate, HostPattern, Index, Matcher, PathPattern, PathRules};
 use crate::config::fault::{FaultKind, Path};
 use crate::config::raw;
 use crate::config::{Inbound, Operation, Operations, Position};
@@ -231,7 +229,7 @@ impl Compiler {
         if matches!(method, "*" | "ANY" | "ALL") {
             return self.fault(path, FaultKind::Invalid("leave `methods` out for every method"));
         }
-        if is_method(method) {
+        if access::method(method.as_bytes()).is_some() {
             return Some(());
         }
         self.fault(path, FaultKind::Invalid("not a method; methods are written in capitals: `GET`"))
