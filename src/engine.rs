@@ -61,6 +61,8 @@ pub struct Pending {
     parameters: Parameters,
     /// The subscription key that it shows, as long as it has not been checked.
     key: Option<SecretString>,
+    /// What the caller shows, while the request waits and that has not been checked.
+    credentials: Credentials<'static>,
     caller: Caller,
     /// What becomes of the caller's headers that the operation's attachments want to write.
     originals: Originals,
@@ -84,7 +86,7 @@ impl std::fmt::Debug for Pending {
 /// How far the caller's identity is settled.
 enum Caller {
     /// Its token has not been checked.
-    Unknown(Credentials),
+    Unknown,
     /// It may do this. The token, if any, is looked at again for its time.
     Permitted(Permit, Option<Rc<VerifiedToken>>),
 }
@@ -129,14 +131,15 @@ pub fn start<V: Verifier>(
                 method,
                 parameters,
                 key,
-                caller: Caller::Unknown(credentials),
+                credentials: Credentials::None,
+                caller: Caller::Unknown,
                 edits,
                 originals: Originals::read(operation, head),
                 deadline: now.monotonic.after(configuration.wait),
                 counted: false,
                 asked,
             };
-            go_on(pending, state, stream, now)
+            go_on(pending, credentials, state, stream, now)
         }
     }
 }
@@ -170,19 +173,19 @@ pub fn matched(configuration: &Configuration, head: &RequestHead<'_>) -> Option<
 }
 
 /// What an operation wants to see of a request.
-struct Seen {
-    credentials: Credentials,
+struct Seen<'h> {
+    credentials: Credentials<'h>,
     key: Option<SecretString>,
     /// What it wants away.
     edits: Edits,
 }
 
 /// Looks at the head of a request for what its operation wants to see there.
-fn look(
+fn look<'h>(
     configuration: &Configuration,
     operation: &Operation,
-    head: &RequestHead<'_>,
-) -> Result<Seen, Reason> {
+    head: &RequestHead<'h>,
+) -> Result<Seen<'h>, Reason> {
     let validate = match &operation.inbound {
         Inbound::Anonymous => None,
         Inbound::Validate(validate) => Some(&**validate),
@@ -208,8 +211,9 @@ fn look(
 }
 
 /// Looks at a waiting request again.
-pub fn wake<V: Verifier>(pending: Pending, state: &mut State<V>, stream: StreamId, now: Now) -> Step {
-    go_on(pending, state, stream, now)
+pub fn wake<V: Verifier>(mut pending: Pending, state: &mut State<V>, stream: StreamId, now: Now) -> Step {
+    let credentials = std::mem::take(&mut pending.credentials);
+    go_on(pending, credentials, state, stream, now)
 }
 
 impl Pending {
@@ -239,22 +243,29 @@ impl Pending {
     }
 }
 
-fn go_on<V: Verifier>(mut pending: Pending, state: &mut State<V>, stream: StreamId, now: Now) -> Step {
+fn go_on<V: Verifier>(
+    mut pending: Pending,
+    mut credentials: Credentials<'_>,
+    state: &mut State<V>,
+    stream: StreamId,
+    now: Now,
+) -> Step {
     let configuration = Rc::clone(&pending.configuration);
     let by = By::number(&configuration, pending.operation, pending.asked);
     let Some((_, operation)) = by.operation else {
         return Step::Refuse(by.refuse(Reason::Internal, None, state));
     };
-    let decided = match advance(&mut pending, operation, state, Patience::Left, now) {
+    let decided = match advance(&mut pending, &mut credentials, operation, state, Patience::Left, now) {
         Err(Halt::Wait(purpose)) => {
             let late = pending.deadline <= now.monotonic;
             if !late && state.waiting.add(stream, purpose, pending.deadline) {
                 if !std::mem::replace(&mut pending.counted, true) {
                     state.counters.count(Counter::Waited);
                 }
+                pending.credentials = credentials.kept();
                 return Step::Wait(Box::new(pending));
             }
-            advance(&mut pending, operation, state, Patience::Over, now)
+            advance(&mut pending, &mut credentials, operation, state, Patience::Over, now)
         }
         decided => decided,
     };
@@ -293,6 +304,7 @@ impl Halt {
 /// Goes as far as can be gone now: first the caller, then the tokens for the backend.
 fn advance<V: Verifier>(
     pending: &mut Pending,
+    credentials: &mut Credentials<'_>,
     operation: &Operation,
     state: &mut State<V>,
     patience: Patience,
@@ -302,7 +314,7 @@ fn advance<V: Verifier>(
         subscription::check(rule, key, state, now)?;
         pending.key = None;
     }
-    if let Caller::Unknown(credentials) = &mut pending.caller {
+    if matches!(pending.caller, Caller::Unknown) {
         let request = Request { method: &pending.method, parameters: &pending.parameters };
         let (permit, token) = match admit(&operation.inbound, request, credentials, state, now) {
             Ok(admitted) => admitted,
@@ -311,6 +323,7 @@ fn advance<V: Verifier>(
             Err(halt) => (only_report(pending, operation, &halt, state), None),
         };
         pending.caller = Caller::Permitted(permit, token);
+        *credentials = Credentials::None;
     }
     let Caller::Permitted(permit, token) = &pending.caller else {
         return Err(Halt::Refuse(Reason::Internal));

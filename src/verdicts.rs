@@ -33,7 +33,7 @@ pub struct Verdicts {
 }
 
 struct Entry {
-    token: Box<str>,
+    token: Box<[u8]>,
     verdict: Rc<Verdict>,
 }
 
@@ -104,13 +104,13 @@ impl Default for Verdicts {
 
 impl Verdicts {
     /// What is remembered of a token.
-    pub fn get(&mut self, token: &str) -> Option<&Rc<Verdict>> {
+    pub fn get(&mut self, token: &[u8]) -> Option<&Rc<Verdict>> {
         let entry = self.entries.get(&self.hash(token))?;
-        is_same(entry.token.as_bytes(), token.as_bytes()).then_some(&entry.verdict)
+        is_same(&entry.token, token).then_some(&entry.verdict)
     }
 
     /// Remembers a token.
-    pub fn insert(&mut self, token: &str, verdict: Rc<Verdict>) {
+    pub fn insert(&mut self, token: &[u8], verdict: Rc<Verdict>) {
         let entry = Entry { token: token.into(), verdict };
         self.bytes = self.bytes.saturating_add(entry.size());
         if let Some((_, replaced)) = self.entries.push(self.hash(token), entry) {
@@ -123,7 +123,7 @@ impl Verdicts {
     }
 
     /// Forgets a token: it has expired, or the keys have changed.
-    pub fn remove(&mut self, token: &str) {
+    pub fn remove(&mut self, token: &[u8]) {
         let known = self.get(token).is_some().then(|| self.entries.pop(&self.hash(token))).flatten();
         if let Some(forgotten) = known {
             self.bytes = self.bytes.saturating_sub(forgotten.size());
@@ -131,9 +131,9 @@ impl Verdicts {
     }
 
     /// Tokens end with what no two of them have in common: a signature, or the tag of an encryption.
-    fn hash(&self, token: &str) -> u64 {
+    fn hash(&self, token: &[u8]) -> u64 {
         const TAIL: usize = 32;
-        self.hasher.hash_one(token.as_bytes().last_chunk::<TAIL>().map_or(token.as_bytes(), |tail| tail))
+        self.hasher.hash_one(token.last_chunk::<TAIL>().map_or(token, |tail| tail))
     }
 
     /// How many tokens are remembered.
@@ -176,20 +176,24 @@ mod tests {
         Rc::new(Verdict::new(Rc::new(token.ok().unwrap()), issuer, Generation::default(), None))
     }
 
+    fn token(size: usize, index: usize) -> Vec<u8> {
+        format!("{}{index}", "x".repeat(size)).into_bytes()
+    }
+
     #[test]
     fn the_cache_is_bounded_in_entries_and_bytes_and_forgets_the_oldest() {
         let (mut verdicts, verdict) = (Verdicts::default(), verdict());
         for size in [10, 10_000] {
             for index in 0..20_000 {
-                verdicts.insert(&format!("{}{index}", "x".repeat(size)), verdict.clone());
+                verdicts.insert(&token(size, index), verdict.clone());
                 assert!(verdicts.len() <= MAX_ENTRIES && verdicts.bytes <= MAX_BYTES);
             }
-            assert!(verdicts.get(&format!("{}0", "x".repeat(size))).is_none());
-            assert!(verdicts.get(&format!("{}19999", "x".repeat(size))).is_some());
+            assert!(verdicts.get(&token(size, 0)).is_none());
+            assert!(verdicts.get(&token(size, 19_999)).is_some());
         }
         for index in 0..20_000 {
-            verdicts.remove(&format!("{}{index}", "x".repeat(10)));
-            verdicts.remove(&format!("{}{index}", "x".repeat(10_000)));
+            verdicts.remove(&token(10, index));
+            verdicts.remove(&token(10_000, index));
         }
         assert_eq!((verdicts.len(), verdicts.bytes), (0, 0));
     }
@@ -199,15 +203,15 @@ mod tests {
     fn a_token_that_differs_in_one_byte_is_another_one() {
         let (mut verdicts, verdict) = (Verdicts::default(), verdict());
         for length in [1, 7, 8, 9, 31, 32, 33, 100] {
-            let token = "x".repeat(length);
+            let token = vec![b'x'; length];
             verdicts.insert(&token, verdict.clone());
             for place in 0..length {
                 let mut other = token.clone();
-                other.replace_range(place..=place, "y");
+                other[place] = b'y';
                 assert!(verdicts.get(&other).is_none(), "{length} {place}");
                 verdicts.remove(&other);
             }
-            assert!(verdicts.get(&token[1..]).is_none() && verdicts.get(&format!("{token}x")).is_none());
+            assert!(verdicts.get(&token[1..]).is_none() && verdicts.get(&[&*token, b"x"].concat()).is_none());
             assert!(verdicts.get(&token).is_some());
             verdicts.remove(&token);
             assert!(verdicts.is_empty() && verdicts.bytes == 0);
@@ -218,7 +222,7 @@ mod tests {
     #[test]
     fn tokens_that_end_alike_are_told_apart() {
         let (mut verdicts, verdict) = (Verdicts::default(), verdict());
-        let [one, other] = ["a", "b"].map(|head| format!("{head}{}", "x".repeat(100)));
+        let [one, other] = [b"a", b"b"].map(|head| [head, &[b'x'; 100][..]].concat());
         verdicts.insert(&one, verdict.clone());
         assert!(verdicts.get(&other).is_none());
         verdicts.insert(&other, verdict);

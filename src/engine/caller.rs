@@ -38,7 +38,7 @@ impl<'r> Request<'r> {
 pub(super) fn admit<V: Verifier>(
     inbound: &Inbound,
     request: Request<'_>,
-    credentials: &mut Credentials,
+    credentials: &mut Credentials<'_>,
     state: &mut State<V>,
     now: Now,
 ) -> Result<(Permit, Option<Rc<VerifiedToken>>), Halt> {
@@ -88,7 +88,7 @@ impl Stage {
 fn authenticate<V: Verifier>(
     validate: &Rc<Validate>,
     request: Request<'_>,
-    shown: &mut Shown,
+    shown: &mut Shown<'_>,
     state: &mut State<V>,
     now: Now,
 ) -> Result<(Permit, Rc<VerifiedToken>), Halt> {
@@ -127,7 +127,7 @@ fn authenticate<V: Verifier>(
 
 /// A token as it came, and what is known about it.
 struct Presented<'t> {
-    text: &'t str,
+    bytes: &'t [u8],
     /// What was in it, where it is encrypted.
     decrypted: Option<&'t Rc<Decrypted>>,
     /// An issuer has signed it.
@@ -141,19 +141,20 @@ struct Presented<'t> {
 impl<'t> Presented<'t> {
     fn new<V: Verifier>(
         validate: &Validate,
-        shown: &'t mut Shown,
+        shown: &'t mut Shown<'_>,
         state: &mut State<V>,
         now: Now,
     ) -> Result<Self, Halt> {
-        let text = shown.text.expose();
-        let verdict = remember(validate, text, state, now);
-        if is_encrypted(validate, text) {
+        let bytes = &*shown.token;
+        let verdict = remember(validate, bytes, state, now);
+        if is_encrypted(validate, bytes) {
+            let text = text(bytes).map_err(rejected)?;
             let known = verdict.as_ref().and_then(|verdict| verdict.decrypted.clone());
             let known = known.or_else(|| shown.decrypted.take());
             shown.decrypted = Some(known.map_or_else(|| decrypt(validate, text, state, now), Ok)?);
         }
         let decrypted = shown.decrypted.as_ref();
-        Ok(Self { text, decrypted, verdict, unverified: None, refuted: Vec::new() })
+        Ok(Self { bytes, decrypted, verdict, unverified: None, refuted: Vec::new() })
     }
 
     /// Remembers what was permitted, if it is the remembered token that was.
@@ -165,17 +166,24 @@ impl<'t> Presented<'t> {
     }
 
     /// The token that an issuer may have signed.
-    fn signed(&self) -> &'t str {
-        self.decrypted.map_or(self.text, |decrypted| decrypted.text.expose())
+    fn signed(&self) -> Result<&'t str, Rejection> {
+        self.decrypted.map_or_else(|| text(self.bytes), |decrypted| Ok(decrypted.text.expose()))
+    }
+
+    /// The token, with nothing proved.
+    fn parsed(&mut self) -> Result<UnverifiedToken<'t>, Rejection> {
+        self.unverified.take().map_or_else(|| UnverifiedToken::parse(self.signed()?), Ok)
     }
 
     fn claims(&mut self) -> Result<&Claims, Rejection> {
-        if let Some(verdict) = &self.verdict {
-            return Ok(verdict.token.claims());
+        if self.verdict.is_none() {
+            self.unverified = Some(self.parsed()?);
         }
-        let signed = self.signed();
-        let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(signed), Ok)?;
-        Ok(self.unverified.insert(parsed).claims())
+        match (&self.verdict, &self.unverified) {
+            (Some(verdict), _) => Ok(verdict.token.claims()),
+            (None, Some(token)) => Ok(token.claims()),
+            (None, None) => Err(Rejection::Malformed),
+        }
     }
 
     /// What the issuer signed, if it did. What costs nothing comes first, so that no unsigned token causes a call or
@@ -201,13 +209,6 @@ impl<'t> Presented<'t> {
         }
     }
 
-    /// The token, with nothing proved.
-    fn take(&mut self) -> Result<UnverifiedToken<'t>, Miss> {
-        let signed = self.signed();
-        let parsed = self.unverified.take().map_or_else(|| UnverifiedToken::parse(signed), Ok);
-        parsed.map_err(|rejection| Stage::Issuer.refuse(rejection))
-    }
-
     /// Checks the code of a key that is shared. It takes no longer than to remember it, and what was remembered would
     /// have to be forgotten when the key changes.
     fn check_code<V: Verifier>(
@@ -216,7 +217,7 @@ impl<'t> Presented<'t> {
         state: &mut State<V>,
         now: Now,
     ) -> Result<Rc<VerifiedToken>, Miss> {
-        let token = self.take()?;
+        let token = self.parsed().map_err(|rejection| Stage::Issuer.refuse(rejection))?;
         match shared_key(&token, keys, state, now) {
             Ok((algorithm, key)) => token
                 .verify_with_shared_key(algorithm, &key)
@@ -238,7 +239,7 @@ impl<'t> Presented<'t> {
         if let Some((_, rejection)) = self.refuted.iter().find(|(of, _)| *of == definition.fingerprint) {
             return Err(Stage::Key.refuse(*rejection));
         }
-        let token = self.take()?;
+        let token = self.parsed().map_err(|rejection| Stage::Issuer.refuse(rejection))?;
         let State { keys, verifier, slow_checks, counters, .. } = state;
         let (algorithm, key) = match signing_key(&token, definition, keys, verifier, now) {
             Ok((algorithm, _)) if verifier.is_slow(algorithm) && !slow_checks.spend(now.monotonic) => {
@@ -261,11 +262,15 @@ impl<'t> Presented<'t> {
             let issuer = definition.fingerprint;
             let decrypted = self.decrypted.map(Rc::clone);
             let verdict = Rc::new(Verdict::new(Rc::clone(&verified), issuer, generation, decrypted));
-            state.verdicts.insert(self.text, Rc::clone(&verdict));
+            state.verdicts.insert(self.bytes, Rc::clone(&verdict));
             self.verdict = Some(verdict);
         }
         Ok(verified)
     }
+}
+
+fn text(token: &[u8]) -> Result<&str, Rejection> {
+    std::str::from_utf8(token).map_err(|_| Rejection::Malformed)
 }
 
 /// The key that must have signed a token, if it is a token of this issuer, and the algorithm.
@@ -335,7 +340,7 @@ const fn unavailable(wait: Duration, stage: Stage) -> Miss {
 /// issuer.
 fn remember<V: Verifier>(
     validate: &Validate,
-    token: &str,
+    token: &[u8],
     state: &mut State<V>,
     now: Now,
 ) -> Option<Rc<Verdict>> {

@@ -14,29 +14,44 @@ use crate::header_name::HeaderName;
 use crate::jwt::{MAX_TOKEN_BYTES, Rejection};
 use crate::keys::Decrypted;
 use crate::refusal::Reason;
-use crate::secret::SecretString;
 
 /// How much may stand beside a token that is taken out of a query, a cookie or a list: a request that waits keeps it.
 const MAX_REST_BYTES: usize = 16 * 1024;
 
 /// What a caller shows.
-pub(super) enum Credentials {
+#[derive(Default)]
+pub(super) enum Credentials<'h> {
+    #[default]
     None,
-    Token(Shown),
+    Token(Shown<'h>),
     /// Not acceptable, whatever the operation says about tokens.
     Unacceptable(Reason),
 }
 
-/// A token as it came.
-pub(super) struct Shown {
-    pub(super) text: SecretString,
+impl Credentials<'_> {
+    /// The same, for a request that waits.
+    pub(super) fn kept(self) -> Credentials<'static> {
+        match self {
+            Self::None => Credentials::None,
+            Self::Token(Shown { token, decrypted }) => {
+                Credentials::Token(Shown { token: Cow::Owned(token.into_owned()), decrypted })
+            }
+            Self::Unacceptable(reason) => Credentials::Unacceptable(reason),
+        }
+    }
+}
+
+/// A token as it came, which is never printed: there is no `Debug` for it.
+pub(super) struct Shown<'h> {
+    /// At most [`MAX_TOKEN_BYTES`].
+    pub(super) token: Cow<'h, [u8]>,
     /// What was in it, where it is encrypted and was opened: a request that waits does that once.
     pub(super) decrypted: Option<Rc<Decrypted>>,
 }
 
 /// A token as it stands in a request, and the change that takes it away.
-struct Found {
-    token: Vec<u8>,
+struct Found<'h> {
+    token: Cow<'h, [u8]>,
     taken: Taken,
 }
 
@@ -47,23 +62,23 @@ enum Taken {
 }
 
 /// Reads the token that an operation wants to see. Into `edits` goes what becomes of it when the request goes on.
-pub(super) fn credentials(
+pub(super) fn credentials<'h>(
     handling: &TokenHandling,
-    head: &RequestHead<'_>,
+    head: &RequestHead<'h>,
     edits: &mut Edits,
-) -> Credentials {
+) -> Credentials<'h> {
     match read(handling, head, edits) {
-        Ok(Some(text)) => Credentials::Token(Shown { text, decrypted: None }),
+        Ok(Some(token)) => Credentials::Token(Shown { token, decrypted: None }),
         Ok(None) => Credentials::None,
         Err(reason) => Credentials::Unacceptable(reason),
     }
 }
 
-fn read(
+fn read<'h>(
     handling: &TokenHandling,
-    head: &RequestHead<'_>,
+    head: &RequestHead<'h>,
     edits: &mut Edits,
-) -> Result<Option<SecretString>, Reason> {
+) -> Result<Option<Cow<'h, [u8]>>, Reason> {
     let found = match &handling.place {
         TokenPlace::Header { name, scheme } => in_header(head, name, *scheme),
         TokenPlace::Query(name) => in_query(head, name),
@@ -79,9 +94,8 @@ fn read(
     if token.len() > MAX_TOKEN_BYTES {
         return Err(Reason::Token(Rejection::TooLarge));
     }
-    let token = String::from_utf8(token).map_err(|_| Reason::Token(Rejection::Malformed))?;
     hand_on(&handling.inbound, &token, taken, edits)?;
-    Ok(Some(SecretString::new(token)))
+    Ok(Some(token))
 }
 
 /// A request shows one token in one way (RFC 6750, section 2): with another one in `Authorization`, the backend could
@@ -92,7 +106,7 @@ fn shows_another(place: &TokenPlace, head: &RequestHead<'_>) -> bool {
 }
 
 /// Makes the changes that `inbound` wants.
-fn hand_on(inbound: &InboundToken, token: &str, taken: Taken, edits: &mut Edits) -> Result<(), Reason> {
+fn hand_on(inbound: &InboundToken, token: &[u8], taken: Taken, edits: &mut Edits) -> Result<(), Reason> {
     if *inbound == InboundToken::Forward {
         return Ok(());
     }
@@ -103,11 +117,10 @@ fn hand_on(inbound: &InboundToken, token: &str, taken: Taken, edits: &mut Edits)
         Taken::Path(_) | Taken::Header(_, Some(_)) => return Err(Reason::Token(Rejection::TooLarge)),
     }
     if let InboundToken::MoveTo(name) = inbound {
-        let value = match *name == HeaderName::AUTHORIZATION {
-            true => HeaderValue::try_from(format!("Bearer {token}")),
-            false => HeaderValue::from_str(token),
-        };
-        edits.set(name.clone(), value.map_err(|_| Reason::Token(Rejection::Malformed))?);
+        let scheme = if *name == HeaderName::AUTHORIZATION { "Bearer " } else { "" };
+        let malformed = Reason::Token(Rejection::Malformed);
+        let token = std::str::from_utf8(token).map_err(|_| malformed)?;
+        edits.set(name.clone(), HeaderValue::try_from([scheme, token].concat()).map_err(|_| malformed)?);
     }
     Ok(())
 }
@@ -119,7 +132,11 @@ fn after_bearer(value: &[u8]) -> Option<&[u8]> {
     token.get(spaces..).filter(|_| scheme.eq_ignore_ascii_case(b"bearer "))
 }
 
-fn in_header(head: &RequestHead<'_>, name: &HeaderName, scheme: Scheme) -> Result<Option<Found>, Reason> {
+fn in_header<'h>(
+    head: &RequestHead<'h>,
+    name: &HeaderName,
+    scheme: Scheme,
+) -> Result<Option<Found<'h>>, Reason> {
     let mut values = head.all(name.as_str());
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -131,24 +148,24 @@ fn in_header(head: &RequestHead<'_>, name: &HeaderName, scheme: Scheme) -> Resul
         (None, Scheme::Optional | Scheme::None) if !value.contains(&b' ') => value,
         _ => return Err(Reason::SchemeNotAllowed),
     };
-    Ok(Some(Found { token: token.to_vec(), taken: Taken::Header(name.clone(), None) }))
+    Ok(Some(Found { token: Cow::Borrowed(token), taken: Taken::Header(name.clone(), None) }))
 }
 
-fn in_query(head: &RequestHead<'_>, name: &str) -> Result<Option<Found>, Reason> {
+fn in_query<'h>(head: &RequestHead<'h>, name: &str) -> Result<Option<Found<'h>>, Reason> {
     let found = parameter(head.first(":path"), name).map_err(|Repeated| Reason::TokenMultiple)?;
     let Some(Parameter { value, rest }) = found else { return Ok(None) };
     let rest = HeaderValue::from_bytes(&rest).map_err(|_| Reason::Token(Rejection::Malformed))?;
     let token = value.ok_or(Reason::Token(Rejection::Malformed))?;
-    Ok(Some(Found { token, taken: Taken::Path(rest) }))
+    Ok(Some(Found { token: Cow::Owned(token), taken: Taken::Path(rest) }))
 }
 
 /// The only item of a header with a list, which may be in several lines, that `token_of` finds a token in.
-fn in_list(
-    head: &RequestHead<'_>,
+fn in_list<'h>(
+    head: &RequestHead<'h>,
     header: HeaderName,
     divider: char,
     token_of: impl Fn(&[u8]) -> Option<Option<Vec<u8>>>,
-) -> Result<Option<Found>, Reason> {
+) -> Result<Option<Found<'h>>, Reason> {
     let mut lines = head.all(header.as_str());
     let Some(first) = lines.next() else { return Ok(None) };
     let list = lines.fold(Cow::Borrowed(first), |list, line| {
@@ -163,7 +180,7 @@ fn in_list(
         [] => None,
         rest => Some(HeaderValue::from_bytes(rest).map_err(|_| Reason::Token(Rejection::Malformed))?),
     };
-    let token = token.ok_or(Reason::Token(Rejection::Malformed))?;
+    let token = Cow::Owned(token.ok_or(Reason::Token(Rejection::Malformed))?);
     Ok(Some(Found { token, taken: Taken::Header(header, rest) }))
 }
 

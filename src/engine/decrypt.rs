@@ -15,9 +15,9 @@ use crate::secrets;
 use crate::state::State;
 use crate::time::Now;
 
-/// Whether an operation takes `text` for an encrypted token.
-pub(super) fn is_encrypted(validate: &Validate, text: &str) -> bool {
-    !validate.decryption_keys.is_empty() && EncryptedToken::is_one(text)
+/// Whether an operation takes `token` for an encrypted one.
+pub(super) fn is_encrypted(validate: &Validate, token: &[u8]) -> bool {
+    !validate.decryption_keys.is_empty() && EncryptedToken::is_one(token)
 }
 
 /// Takes out what is in an encrypted token.

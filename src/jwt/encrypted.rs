@@ -53,9 +53,9 @@ pub enum DecryptFailure {
 }
 
 impl<'t> EncryptedToken<'t> {
-    /// Whether `text` has the five parts of an encrypted token.
-    pub fn is_one(text: &str) -> bool {
-        text.bytes().filter(|byte| *byte == b'.').count() == 4
+    /// Whether `token` has the five parts of an encrypted one.
+    pub fn is_one(token: &[u8]) -> bool {
+        token.iter().filter(|byte| **byte == b'.').count() == 4
     }
 
     /// Reads a token of at most [`MAX_TOKEN_BYTES`].
