@@ -42,7 +42,7 @@ down: rust ## Stop what `make up` started
 render: rust ## Put the examples' Envoy configurations together, from examples/*/envoy.yaml.j2 and examples/parts.yaml.j2
 	$(stack) render
 
-.PHONY: build test-module test test-unit test-wasm test-envoy test-envoy-oldest
+.PHONY: build test-module test test-unit test-wasm test-envoy test-envoy-oldest test-bench
 build: rust ## Build the modules that Envoy loads, and audit them: target/gatepass.wasm, target/gatepass-response-headers.wasm
 	$(module) --profile module $(inline)
 	$(setup)/wasm-opt.sh $(built)/module/gatepass.wasm $(built)/module/small.wasm
@@ -57,8 +57,8 @@ test-module: rust
 	! cargo xtask module --variant response_headers --input $(built)/module-test/gatepass.wasm --output target/refused.wasm
 	cp $(built)/module-test/gatepass.wasm target/gatepass-test-only.wasm
 
-test: prerequisites ## All tests that need no Azure, with a summary: unit, wasm, envoy, compose
-	+@$(setup)/test.sh test-unit test-wasm test-envoy compose-test
+test: prerequisites ## All tests that need no Azure, with a summary: unit, wasm, envoy, bench, compose
+	+@$(setup)/test.sh test-unit test-wasm test-envoy test-bench compose-test
 
 test-unit: rust ## Unit tests, native
 	$(setup)/with-python.sh cargo test --workspace --exclude gatepass-envoy-tests --no-fail-fast
@@ -72,6 +72,10 @@ test-envoy: build test-module ## The module in the real Envoy
 
 test-envoy-oldest: build test-module ## The same in the oldest Envoy that is supported
 	$(setup)/with-envoy.sh oldest $(setup)/with-python.sh cargo test --package gatepass-envoy-tests --no-fail-fast
+
+test-bench: build ## The benchmark, briefly: that it runs to its end. Without wrk it is skipped
+	wrk=$$($(setup)/wrk.sh || true) && WRK=$$wrk $(setup)/with-envoy.sh newest \
+		cargo test --package gatepass-bench --test smoke -- $${wrk:+--include-ignored}
 
 .PHONY: compose-test
 compose-test: ## Every example in containers; without a container engine it is skipped, and says so

@@ -49,8 +49,8 @@ const PREPARE_ONLY: &str = "GATEPASS_BENCH_PREPARE_ONLY";
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Subcommands::Core { write, figures } => core(write, &figures),
-        Subcommands::Envoy(options) => envoy::run(&options),
-        Subcommands::Growth(options) => envoy::growth::run(&options),
+        Subcommands::Envoy(options) => envoy::run(envoy::measured(&options)),
+        Subcommands::Growth(options) => envoy::run(envoy::growth::measured(&options)),
         Subcommands::Run { kind, requests } => {
             let mut world = World::new(kind, requests);
             if std::env::var_os(PREPARE_ONLY).is_none() {

@@ -4,7 +4,7 @@
 #![allow(clippy::indexing_slicing)]
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use gatepass_emulator::directory::{CONTOSO_API, LOGIN, TENANT};
+use gatepass_emulator::directory::{CONTOSO_API, LOGIN, PARTNER_ISSUER, TENANT};
 use gatepass_stack::tree;
 use serde_json::{Value, json};
 
@@ -130,12 +130,30 @@ pub(crate) fn install(tree: &mut Value, authorizer: u16) {
         .collect();
 }
 
+/// Makes the reference configuration into one listener, for this contestant.
+pub(crate) fn install_one(tree: &mut Value, contestant: Contestant) {
+    let Some(gatepass) = tree::filter(tree).cloned() else { return };
+    install_filters(tree, &contestant.filters(&gatepass));
+}
+
+/// Makes the reference configuration into one listener, with these filters.
+pub(crate) fn install_filters(tree: &mut Value, filters: &[Value]) {
+    let listeners = tree.pointer_mut("/static_resources/listeners").and_then(Value::as_array_mut);
+    for place in listeners.into_iter().flatten() {
+        *place = listener(place, "gateway", filters.to_vec());
+    }
+}
+
 /// The listener whose VM sees more tokens than it can remember.
 pub(crate) const MANY_TOKENS: &str = "many_tokens";
 
-/// Makes the reference configuration into a listener without a filter, one for each of these numbers of operations, and
-/// one with a VM of its own.
+/// The listener that takes another issuer's tokens, which can be smaller than Entra's.
+pub(crate) const PARTNER: &str = "partner";
+
+/// Makes the reference configuration into a listener without a filter, one for each of these numbers of operations, one
+/// with a VM of its own, and one for another issuer's tokens.
 pub(crate) fn install_growth(tree: &mut Value, operations: &[usize]) {
+    tree::add_login_host(tree, PARTNER, PARTNER_ISSUER.trim_start_matches("https://"));
     let Some(gatepass) = tree::filter(tree).cloned() else { return };
     let mut apart = gatepass_filter(&gatepass, &attaching());
     set(&mut apart, "/typed_config/config/vm_config/vm_id", json!(MANY_TOKENS));
@@ -146,11 +164,12 @@ pub(crate) fn install_growth(tree: &mut Value, operations: &[usize]) {
     let Some(model) = listeners.pop() else { return };
     let bare = listener(&model, Contestant::None.name(), Vec::new());
     let apart = listener(&model, MANY_TOKENS, vec![apart]);
+    let partner = listener(&model, PARTNER, vec![gatepass_filter(&gatepass, &of_partner())]);
     let grown = operations.iter().map(|number| {
         let filter = gatepass_filter(&gatepass, &with_operations(*number));
         listener(&model, &operations_name(*number), vec![filter])
     });
-    *listeners = [bare, apart].into_iter().chain(grown).collect();
+    *listeners = [bare, apart, partner].into_iter().chain(grown).collect();
 }
 
 /// Makes the reference configuration into a listener that attaches a token to every request.
@@ -162,10 +181,7 @@ pub(crate) fn install_attaching(tree: &mut Value) {
         "anonymous": true,
         "attach": [{"identity": "gateway", "resource": "https://management.azure.com"}],
     }]);
-    let listeners = tree.pointer_mut("/static_resources/listeners").and_then(Value::as_array_mut);
-    for place in listeners.into_iter().flatten() {
-        *place = listener(place, "gateway", vec![gatepass_filter(&gatepass, &configuration)]);
-    }
+    install_filters(tree, &[gatepass_filter(&gatepass, &configuration)]);
 }
 
 /// The name of the listener with so many operations.
@@ -185,8 +201,20 @@ fn with_operations(number: usize) -> Value {
     configuration
 }
 
+/// The configuration of the warm case, for the partner's tokens.
+fn of_partner() -> Value {
+    let mut configuration = attaching();
+    set(&mut configuration, "/operations/0/validate/issuer", json!(PARTNER));
+    configuration["issuers"] = json!({PARTNER: {
+        "discovery": format!("{PARTNER_ISSUER}/.well-known/openid-configuration"),
+        "cluster": PARTNER,
+        "algorithms": ["ES256"],
+    }});
+    configuration
+}
+
 /// A listener that answers by itself, as the model is otherwise.
-pub(crate) fn listener(model: &Value, name: &str, mut filters: Vec<Value>) -> Value {
+fn listener(model: &Value, name: &str, mut filters: Vec<Value>) -> Value {
     let mut listener = model.clone();
     set(&mut listener, "/name", json!(name));
     set(&mut listener, "/address/socket_address/port_value", json!(0));

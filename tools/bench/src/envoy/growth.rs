@@ -7,16 +7,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gatepass_emulator::{Endpoint, Fault, TokenSpec};
-use gatepass_stack::Stack;
+use gatepass_emulator::{Algorithm, Endpoint, Fault, TokenSpec};
+use gatepass_stack::{Build, Checkout, Stack};
 use http::Method;
 use serde_json::{Value, json};
 
 use super::{
     absolute,
-    contestants::{Contestant, MANY_TOKENS, install_attaching, install_growth, operations_name},
+    contestants::{
+        Contestant, MANY_TOKENS, PARTNER, install_attaching, install_growth, install_one, operations_name,
+    },
+    entra_token,
     load::{self, Client, Pace, Request, Run},
-    turns,
+    one_worker,
+    report::Spread,
+    turns, write_json, write_tokens,
 };
 
 #[derive(Clone, Debug, clap::Args)]
@@ -38,6 +43,8 @@ pub(crate) struct Options {
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
+    /// The module's size, and how long a VM takes to start.
+    Start,
     /// The VMs' memory after many requests with many tokens.
     Memory,
     /// The points that the goals are about (DESIGN, section 9), three times as often as others.
@@ -66,7 +73,7 @@ impl Axis {
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Operations => "operations (the last one is asked for)",
-            Self::Tokens => "distinct tokens in turn (16,384 are remembered)",
+            Self::Tokens => "distinct tokens, in turn",
             Self::TokenBytes => "bytes of the token",
             Self::Headers => "further request headers",
         }
@@ -85,7 +92,7 @@ impl Axis {
         match self {
             Self::Operations => &[1, 10, 100, 1_000, 10_000],
             Self::Tokens => &[1, 10, 100, 1_000, 10_000, 100_000],
-            Self::TokenBytes => &[1_024, 2_048, 4_096, 8_192],
+            Self::TokenBytes => &[512, 1_024, 2_048, 4_096, 8_192],
             Self::Headers => &[0, 16, 32, 64],
         }
     }
@@ -116,17 +123,19 @@ struct Point {
 /// Microseconds that Gatepass costs, by what there is more of and how much.
 pub(crate) type Costs = BTreeMap<Axis, Vec<(usize, f64)>>;
 
-pub(crate) fn run(options: &Options) -> Result<bool, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    runtime.block_on(measured(options))
-}
-
-async fn measured(options: &Options) -> Result<bool, String> {
+pub(crate) async fn measured(options: &Options) -> Result<bool, String> {
     fs::create_dir_all(&options.output).map_err(|error| error.to_string())?;
     let is_wanted = |part| options.only.is_empty() || options.only.contains(&part);
     let mut figures = json!({"turns": options.turns});
     let mut note =
         |name: &str, value: Value| figures.as_object_mut().map(|all| all.insert(name.to_owned(), value));
+    if is_wanted(Part::Start) {
+        let (bytes, [gatepass, nothing]) = (module_bytes()?, start_up()?);
+        println!("module: {bytes} bytes");
+        println!("Envoy's start in seconds: {gatepass}; with a module that does nothing: {nothing}");
+        note("module_bytes", json!(bytes));
+        note("start_seconds", json!({"gatepass": gatepass.json(), "nothing": nothing.json()}));
+    }
     if is_wanted(Part::Memory) {
         let (early, late) = Setting::new(options, &[1]).await?.memory().await?;
         println!(
@@ -162,9 +171,34 @@ async fn measured(options: &Options) -> Result<bool, String> {
         }
         note("waiters", json!(waiters));
     }
-    let text = serde_json::to_string_pretty(&figures).map_err(|error| error.to_string())?;
-    fs::write(options.output.join("growth.json"), text + "\n").map_err(|error| error.to_string())?;
+    write_json(&options.output.join("growth.json"), &figures)?;
     Ok(true)
+}
+
+fn module_bytes() -> Result<u64, String> {
+    let module = Checkout::find().and_then(|checkout| checkout.module(Build::Default));
+    let module = module.map_err(|error| error.to_string())?;
+    Ok(fs::metadata(module).map_err(|error| error.to_string())?.len())
+}
+
+/// Seconds until Envoy has started a VM with Gatepass, and one with a module that does nothing, and says that it would
+/// take the configuration.
+fn start_up() -> Result<[Spread; 2], String> {
+    const TIMES: usize = 5;
+    let seconds = |contestant| -> Result<f64, String> {
+        let builder = Stack::builder().edit(move |tree| install_one(tree, contestant));
+        let started = Instant::now();
+        let validation = builder.validate().map_err(|error| error.to_string())?;
+        let time = started.elapsed().as_secs_f64();
+        if validation.accepted { Ok(time) } else { Err(validation.log) }
+    };
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..TIMES {
+        for (times, contestant) in times.iter_mut().zip([Contestant::GatepassWarm, Contestant::Nothing]) {
+            times.push(seconds(contestant)?);
+        }
+    }
+    Ok(times.map(Spread::of))
 }
 
 fn named(costs: &Costs) -> Value {
@@ -180,8 +214,7 @@ struct Setting {
 impl Setting {
     /// One worker, with a listener for each of these numbers of operations.
     async fn new(options: &Options, operations: &'static [usize]) -> Result<Self, String> {
-        let stack = Stack::builder().concurrency(1).log_level("warning", "wasm:warning");
-        let stack = stack.edit(|tree| install_growth(tree, operations)).start().await;
+        let stack = one_worker().edit(|tree| install_growth(tree, operations)).start().await;
         let stack = stack.map_err(|error| error.to_string())?;
         load::pin(stack.process())?;
         let client = Client::new(options.wrk.clone(), &options.output)?;
@@ -189,7 +222,7 @@ impl Setting {
         let most = Axis::Tokens.points().iter().copied().max().unwrap_or_default();
         eprintln!("making {most} tokens");
         let tokens: Vec<_> =
-            (0..most).map(|number| setting.token(json!({"uti": number.to_string()}))).collect();
+            (0..most).map(|number| setting.stack.emulator().issue(&entra_token(number))).collect();
         for number in Axis::Tokens.points() {
             setting.write(Axis::Tokens, *number, tokens.get(..*number).unwrap_or(&tokens))?;
         }
@@ -199,23 +232,19 @@ impl Setting {
         Ok(setting)
     }
 
-    fn token(&self, claims: Value) -> String {
-        let claims = claims.as_object().into_iter().flatten();
-        let spec = claims.fold(TokenSpec::entra_v2(), |spec, (name, value)| spec.claim(name, value.clone()));
-        self.stack.emulator().issue(&spec)
-    }
-
-    /// A token of about so many bytes: without the claims that nobody reads, and with one that is as long as needed.
+    /// A token of about so many bytes, the partner's: without the claims that nobody reads, with a short signature, and
+    /// with a claim that is as long as needed.
     fn token_of(&self, bytes: usize) -> String {
-        let token = |padding: usize| {
-            self.token(json!({"aio": null, "rh": null, "xms_ftd": null, "pad": "x".repeat(padding)}))
-        };
+        let spec = ["client_id", "iat", "jti", "nbf", "sub"]
+            .into_iter()
+            .fold(TokenSpec::partner().algorithm(Algorithm::Es256), TokenSpec::without_claim);
+        let token = |padding| self.stack.emulator().issue(&spec.clone().claim("pad", "x".repeat(padding)));
         // Base64 makes four characters of three bytes.
         token(bytes.saturating_sub(token(0).len()) / 4 * 3)
     }
 
     fn write(&self, axis: Axis, number: usize, tokens: &[String]) -> Result<(), String> {
-        fs::write(self.file(axis, number), tokens.join("\n") + "\n").map_err(|error| error.to_string())
+        write_tokens(&self.file(axis, number), tokens)
     }
 
     fn file(&self, axis: Axis, number: usize) -> PathBuf {
@@ -234,6 +263,7 @@ impl Setting {
         let listener = match (point.has_filter, point.axis) {
             (false, _) => Contestant::None.name().to_owned(),
             (true, Axis::Operations) => operations_name(point.number),
+            (true, Axis::TokenBytes) => PARTNER.to_owned(),
             (true, Axis::Tokens) if point.number > REMEMBERED => MANY_TOKENS.to_owned(),
             (true, _) => operations_name(1),
         };
@@ -289,8 +319,7 @@ impl Setting {
 /// how long as many requests take where the token is there.
 async fn released(count: usize) -> Result<(f64, f64), String> {
     const DELAY: Duration = Duration::from_secs(2);
-    let stack = Stack::builder().concurrency(1).log_level("warning", "wasm:warning");
-    let stack = stack.prepare(|emulator| emulator.script(Endpoint::Imds, vec![Fault::late(DELAY)]));
+    let stack = one_worker().prepare(|emulator| emulator.script(Endpoint::Imds, vec![Fault::late(DELAY)]));
     let stack = stack.edit(install_attaching).start().await.map_err(|error| error.to_string())?;
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     let waiting = at_once(&stack, count).await?.saturating_sub(DELAY);

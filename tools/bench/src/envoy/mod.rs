@@ -9,15 +9,16 @@ mod turns;
 
 use std::{
     fs,
+    future::Future,
     path::{Path, PathBuf},
 };
 
-use contestants::{Contestant, install, listener};
+use contestants::{Contestant, install, install_filters};
 use gatepass_emulator::TokenSpec;
-use gatepass_stack::Stack;
+use gatepass_stack::{Builder, Stack};
 use load::{Client, Pace, Request, Run};
 use report::{Report, Start};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// How long and how often is measured.
 #[derive(Clone, Debug, clap::Args)]
@@ -58,12 +59,30 @@ impl Options {
     }
 }
 
-pub(crate) fn run(options: &Options) -> Result<bool, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    runtime.block_on(measured(options))
+pub(crate) fn run(work: impl Future<Output = Result<bool, String>>) -> Result<bool, String> {
+    tokio::runtime::Runtime::new().map_err(|error| error.to_string())?.block_on(work)
 }
 
-async fn measured(options: &Options) -> Result<bool, String> {
+/// An Envoy with one worker, which writes little.
+fn one_worker() -> Builder {
+    Stack::builder().concurrency(1).log_level("warning", "wasm:warning")
+}
+
+fn write_json(file: &Path, figures: &Value) -> Result<(), String> {
+    fs::write(file, format!("{figures:#}\n")).map_err(|error| error.to_string())
+}
+
+/// A token of Entra's that differs from one with another number.
+fn entra_token(number: usize) -> TokenSpec {
+    TokenSpec::entra_v2().claim("uti", number.to_string())
+}
+
+/// Writes tokens, one in a line.
+fn write_tokens(file: &Path, tokens: &[String]) -> Result<(), String> {
+    fs::write(file, tokens.join("\n") + "\n").map_err(|error| error.to_string())
+}
+
+pub(crate) async fn measured(options: &Options) -> Result<bool, String> {
     fs::create_dir_all(&options.output).map_err(|error| error.to_string())?;
     if let Some(contestant) = options.load {
         let setting = Setting::new(options).await?;
@@ -98,8 +117,7 @@ impl Setting {
         let authorizer = authorizer().await?;
         load::pin_to_client(authorizer.process())?;
         let port = authorizer.gateway().port();
-        let stack = Stack::builder().concurrency(1).log_level("warning", "wasm:warning");
-        let stack = stack.edit(move |tree| install(tree, port)).start().await;
+        let stack = one_worker().edit(move |tree| install(tree, port)).start().await;
         let stack = stack.map_err(|error| error.to_string())?;
         load::pin(stack.process())?;
         let client = Client::new(options.wrk.clone(), &options.output)?;
@@ -131,26 +149,15 @@ async fn one_start(options: &Options) -> Result<Start, String> {
 
 /// Another Envoy, which answers every question of `ext_authz` with 200.
 async fn authorizer() -> Result<Stack, String> {
-    let stack =
-        Stack::builder().concurrency(1).log_level("warning", "wasm:warning").edit(|tree: &mut Value| {
-            let listeners = tree.pointer_mut("/static_resources/listeners").and_then(Value::as_array_mut);
-            for place in listeners.into_iter().flatten() {
-                *place = listener(place, "gateway", Vec::new());
-            }
-        });
-    stack.start().await.map_err(|error| error.to_string())
+    one_worker().edit(|tree| install_filters(tree, &[])).start().await.map_err(|error| error.to_string())
 }
 
 /// A file with one token, and one with many.
 fn tokens(stack: &Stack, options: &Options) -> Result<(PathBuf, PathBuf), String> {
     let file = |name: &str, number: usize| -> Result<PathBuf, String> {
         let path = options.output.join(name);
-        let tokens: Vec<_> = (0..number)
-            .map(|number| {
-                stack.emulator().issue(&TokenSpec::entra_v2().claim("uti", json!(number.to_string())))
-            })
-            .collect();
-        fs::write(&path, tokens.join("\n") + "\n").map_err(|error| error.to_string())?;
+        let tokens: Vec<_> = (0..number).map(|number| stack.emulator().issue(&entra_token(number))).collect();
+        write_tokens(&path, &tokens)?;
         Ok(absolute(&path))
     };
     eprintln!("  making {} tokens", options.tokens);

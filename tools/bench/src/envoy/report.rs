@@ -1,6 +1,10 @@
 //! What came out: a table, a file of figures, a plot.
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+    path::Path,
+};
 
 use serde_json::{Value, json};
 
@@ -9,6 +13,7 @@ use super::{
     load::Run,
     plot,
     turns::{Turn, times},
+    write_json,
 };
 
 /// What one Envoy showed.
@@ -36,8 +41,15 @@ impl Spread {
         Self { least: at(0), median: at(values.len() / 2), largest: at(values.len().saturating_sub(1)) }
     }
 
-    fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         json!({"least": self.least, "median": self.median, "largest": self.largest})
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = f.precision().unwrap_or(2);
+        write!(f, "{:.digits$} ({:.digits$} to {:.digits$})", self.median, self.least, self.largest)
     }
 }
 
@@ -103,7 +115,7 @@ impl<'s> Report<'s> {
         );
         for contestant in self.contestants.iter().copied() {
             let cost = Spread::of(self.costs(contestant));
-            let spread = format!("{:.1} ({:.1} to {:.1})", cost.median, cost.least, cost.largest);
+            let spread = format!("{cost:.1}");
             let _ = writeln!(
                 text,
                 "{:<47} {:>10.0} {:>20} {:>8.1} {:>8.0} {:>8.0}",
@@ -132,8 +144,7 @@ impl<'s> Report<'s> {
             };
             let _ = writeln!(
                 text,
-                "{name}: {:.2} times the cost of Envoy's own filters ({:.2} to {:.2}; goal {GOAL}, first milestone {MILESTONE}), {said}",
-                ratio.median, ratio.least, ratio.largest,
+                "{name}: cost against Envoy's own filters {ratio} (goal {GOAL}, first milestone {MILESTONE}), {said}",
             );
         }
         text
@@ -143,7 +154,7 @@ impl<'s> Report<'s> {
     fn doubt(&self, ratio: Spread) -> Option<String> {
         let (starts, noise) = (self.starts.len(), ratio.largest / ratio.least);
         if starts < FEWEST_STARTS {
-            Some(format!("{starts} starts are fewer than {FEWEST_STARTS}"))
+            Some(format!("{starts} of the {FEWEST_STARTS} starts that it takes"))
         } else if ratio.least <= 0.0 || noise > NOISY {
             Some(format!("the machine was too noisy, the starts differ by a factor of {noise:.2}"))
         } else {
@@ -173,8 +184,7 @@ impl<'s> Report<'s> {
         let ratios: serde_json::Map<_, _> =
             self.ratios().map(|(name, ratio)| (name.to_owned(), ratio.json())).collect();
         let figures = json!({"starts": self.starts.len(), "rows": rows, "ratios": ratios});
-        let text = serde_json::to_string_pretty(&figures).map_err(|error| error.to_string())?;
-        fs::write(folder.join("envoy.json"), text + "\n").map_err(|error| error.to_string())?;
+        write_json(&folder.join("envoy.json"), &figures)?;
         let filters = self.contestants.iter().copied().filter(|contestant| *contestant != Contestant::None);
         let costs: Vec<_> = filters.map(|one| (one, Spread::of(self.costs(one)))).collect();
         plot::costs(&costs, &folder.join("envoy.svg")).map_err(|error| error.to_string())
@@ -212,7 +222,7 @@ mod tests {
         let report =
             Report::of(&[Contestant::None, Contestant::GatepassWarm, Contestant::NativeWarm], &starts);
         assert!(report.costs(Contestant::GatepassWarm).iter().all(|cost| (cost - 6.0).abs() < 1e-6));
-        assert!(report.verdict().contains("warm: 0.60 times"));
+        assert!(report.verdict().contains("warm: cost against Envoy's own filters 0.60 (0.60 to 0.60)"));
     }
 
     #[test]
@@ -220,7 +230,7 @@ mod tests {
         let starts = [start()];
         let report =
             Report::of(&[Contestant::None, Contestant::GatepassWarm, Contestant::NativeWarm], &starts);
-        assert!(report.verdict().contains("1 starts are fewer than 5"));
+        assert!(report.verdict().contains("1 of the 5 starts that it takes"));
         let far = Spread { least: 0.5, median: 0.6, largest: 0.9 };
         let starts: Vec<_> = (0..5).map(|_| start()).collect();
         assert!(Report::of(&[], &starts).doubt(far).is_some_and(|doubt| doubt.contains("too noisy")));
