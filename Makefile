@@ -116,7 +116,7 @@ advisories: rust ## Known vulnerabilities in dependencies (reads the RustSec dat
 	deny=$$($(setup)/cargo-tool.sh cargo-deny $(CARGO_DENY_VERSION) cargo-deny --locked) && "$$deny" check advisories
 
 .PHONY: bench bench-growth bench-core
-bench: build ## Gatepass beside Envoy's own filters, in one Envoy, in turns (some minutes; a quiet machine; BENCH=… adds options)
+bench: build ## Gatepass beside Envoy's own filters, in one Envoy, in turns (twenty minutes; a quiet machine; BENCH=… adds options)
 	wrk=$$($(setup)/wrk.sh) && WRK=$$wrk $(setup)/with-envoy.sh newest cargo run --release --package gatepass-bench -- envoy $(BENCH)
 
 bench-growth: build ## What Gatepass costs with more operations, tokens, headers, waiting requests (ten minutes; BENCH=… adds options)

@@ -3,7 +3,7 @@
 //!
 //! A [`Document`] is what was read, a [`Json`] is a tree that can be put together and changed.
 
-mod document;
+pub mod document;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use serde_json::Number;
 
 use crate::collect::one_by_one;
 
-pub use document::{Document, Inside, Value};
+use document::{Document, Value};
 
 /// Members of an object, by name.
 pub type Members = BTreeMap<String, Json>;
@@ -95,9 +95,9 @@ impl From<Value<'_>> for Json {
             Value::Bool(value) => Self::Bool(value),
             Value::Number(number) => Self::Number(number.clone()),
             Value::String(text) => Self::String(text.to_owned()),
-            Value::Array(items) => Self::Array(items.items().map(Self::from).collect()),
+            Value::Array(items) => Self::Array(items.iter().map(Self::from).collect()),
             Value::Object(members) => Self::Object(one_by_one(
-                members.members().map(|(name, value)| (name.to_owned(), Self::from(value))),
+                members.iter().map(|(name, value)| (name.to_owned(), Self::from(value))),
             )),
         }
     }
@@ -138,6 +138,16 @@ mod tests {
         assert!(Json::parse(&[b'"', 0xff, b'"']).is_err());
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         assert!(Json::parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn the_member_that_occurs_twice_is_told_by_its_line() {
+        for count in [3, 100] {
+            let mut lines: Vec<_> = (0..count).map(|index| format!("\"m{index}\": [{index}]")).collect();
+            lines[count / 2] = "\"m0\": 0".to_owned();
+            let error = Json::parse(format!("{{{}}}", lines.join(",\n")).as_bytes()).unwrap_err();
+            assert_eq!(error.line, count / 2 + 1);
+        }
     }
 
     #[test]

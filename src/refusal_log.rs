@@ -3,7 +3,7 @@
 use litemap::LiteMap;
 use std::time::Duration;
 
-use crate::json::Value;
+use crate::json::document::Value;
 use crate::jwt::Claims;
 use crate::observe::{LogLevel, LogLine};
 use crate::time::Monotonic;

@@ -3,7 +3,7 @@
 use super::claims::{Denied, Requirement};
 use super::path::Parameters;
 use crate::guid::is_guid;
-use crate::json::Value;
+use crate::json::document::Value;
 use crate::jwt::{Claims, VerifiedToken};
 
 /// What an operation asks of a caller whose token is genuine.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 
 use super::claims::{find, scalar};
-use crate::json::Value;
+use crate::json::document::Value;
 use crate::jwt::Claims;
 
 /// The longest value that is written.
@@ -61,7 +61,7 @@ impl ClaimValue {
 fn text(claim: Value<'_>) -> Option<Cow<'_, str>> {
     let Value::Array(items) = claim else { return scalar(claim).filter(|text| is_plain(text)) };
     let items: Option<Vec<_>> =
-        items.items().map(|item| scalar(item).filter(|text| !text.is_empty() && is_plain(text))).collect();
+        items.iter().map(|item| scalar(item).filter(|text| !text.is_empty() && is_plain(text))).collect();
     Some(Cow::Owned(items?.join(",")))
 }
 

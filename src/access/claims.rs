@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Parameters;
-use crate::json::Value;
+use crate::json::document::Value;
 use crate::jwt::Claims;
 
 /// Why a caller with a good token may not do what it asks for.
@@ -91,7 +91,7 @@ impl RequiredClaim {
             (Value::String(text), Some(separator)) => {
                 text.split(separator.as_str()).filter(|value| !value.is_empty()).map(Cow::Borrowed).collect()
             }
-            (Value::Array(items), _) => items.items().filter_map(scalar).collect(),
+            (Value::Array(items), _) => items.iter().filter_map(scalar).collect(),
             (claim, _) => scalar(claim).into_iter().collect(),
         }
     }
@@ -119,7 +119,7 @@ fn is_empty(claim: Value<'_>) -> bool {
         Value::Null => true,
         Value::Bool(_) | Value::Number(_) => false,
         Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.items().all(is_empty),
+        Value::Array(items) => items.iter().all(is_empty),
         Value::Object(members) => members.is_empty(),
     }
 }
@@ -128,7 +128,7 @@ fn is_empty(claim: Value<'_>) -> bool {
 fn is_comparable(claim: Value<'_>) -> bool {
     let nested = |value| matches!(value, Value::Array(_) | Value::Object(_));
     match claim {
-        Value::Array(items) => !items.items().any(nested),
+        Value::Array(items) => !items.iter().any(nested),
         claim => !nested(claim),
     }
 }

@@ -9,6 +9,7 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
 
 use super::Malformed;
+use crate::collect::one_by_one;
 
 /// A JSON text, each of whose objects has each of its members once.
 #[derive(Clone, Default)]
@@ -57,14 +58,22 @@ pub enum Value<'d> {
     /// A string.
     String(&'d str),
     /// An array.
-    Array(Inside<'d>),
+    Array(Items<'d>),
     /// An object, each of whose members occurs once.
-    Object(Inside<'d>),
+    Object(Members<'d>),
 }
 
-/// What is in an array or an object.
+/// What is in an array.
 #[derive(Clone, Copy)]
-pub struct Inside<'d> {
+pub struct Items<'d>(Inside<'d>);
+
+/// What is in an object.
+#[derive(Clone, Copy)]
+pub struct Members<'d>(Inside<'d>);
+
+/// The nodes of one depth, from `start` and before `end`.
+#[derive(Clone, Copy)]
+struct Inside<'d> {
     document: &'d Document,
     start: usize,
     end: usize,
@@ -105,11 +114,8 @@ impl Document {
     }
 
     /// The members, where this is an object.
-    pub fn as_object(&self) -> Option<Inside<'_>> {
-        match self.root() {
-            Value::Object(members) => Some(members),
-            _ => None,
-        }
+    pub fn as_object(&self) -> Option<Members<'_>> {
+        self.root().as_object()
     }
 
     /// The memory that it takes, in bytes.
@@ -119,15 +125,20 @@ impl Document {
     }
 
     fn value(&self, index: usize) -> Value<'_> {
-        let inside = |end: &usize| Inside { document: self, start: index.saturating_add(1), end: *end };
+        let inside = |end: &usize| self.inside(index, *end);
         match self.nodes.get(index).map(|node| &node.content) {
             None | Some(Content::Null) => Value::Null,
             Some(Content::Bool(value)) => Value::Bool(*value),
             Some(Content::Number(number)) => Value::Number(number),
             Some(Content::String(span)) => Value::String(self.piece(*span)),
-            Some(Content::Array(end)) => Value::Array(inside(end)),
-            Some(Content::Object(end)) => Value::Object(inside(end)),
+            Some(Content::Array(end)) => Value::Array(Items(inside(end))),
+            Some(Content::Object(end)) => Value::Object(Members(inside(end))),
         }
+    }
+
+    /// What is in the list or the object at `index`.
+    const fn inside(&self, index: usize, end: usize) -> Inside<'_> {
+        Inside { document: self, start: index.saturating_add(1), end }
     }
 
     fn piece(&self, span: Span) -> &str {
@@ -147,7 +158,7 @@ impl Document {
 
 impl<'d> Value<'d> {
     /// The members, where this is an object.
-    pub const fn as_object(self) -> Option<Inside<'d>> {
+    pub const fn as_object(self) -> Option<Members<'d>> {
         match self {
             Self::Object(members) => Some(members),
             _ => None,
@@ -163,35 +174,43 @@ impl<'d> Value<'d> {
     }
 }
 
-impl<'d> Inside<'d> {
+impl<'d> Items<'d> {
+    /// The items, in order.
+    pub fn iter(self) -> impl Iterator<Item = Value<'d>> {
+        let document = self.0.document;
+        self.0.nodes().map(move |(index, _)| document.value(index))
+    }
+}
+
+impl<'d> Members<'d> {
     /// The member of this name.
     pub fn get(self, name: &str) -> Option<Value<'d>> {
+        self.0.find(name).map(|index| self.0.document.value(index))
+    }
+
+    /// The members with their names, in order.
+    pub fn iter(self) -> impl Iterator<Item = (&'d str, Value<'d>)> {
+        let document = self.0.document;
+        self.0.nodes().map(move |(index, node)| (document.piece(node.name), document.value(index)))
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0.start >= self.0.end
+    }
+}
+
+impl<'d> Inside<'d> {
+    fn find(self, name: &str) -> Option<usize> {
         let mut index = self.start;
         while index < self.end {
             let node = self.document.nodes.get(index)?;
             if self.document.piece(node.name) == name {
-                return Some(self.document.value(index));
+                return Some(index);
             }
             index = node.behind(index);
         }
         None
-    }
-
-    /// The members with their names, in order.
-    pub fn members(self) -> impl Iterator<Item = (&'d str, Value<'d>)> {
-        let document = self.document;
-        self.nodes().map(move |(index, node)| (document.piece(node.name), document.value(index)))
-    }
-
-    /// The items, in order.
-    pub fn items(self) -> impl Iterator<Item = Value<'d>> {
-        let document = self.document;
-        self.nodes().map(move |(index, _)| document.value(index))
-    }
-
-    /// Whether there is nothing.
-    pub const fn is_empty(self) -> bool {
-        self.start >= self.end
     }
 
     fn nodes(self) -> impl Iterator<Item = (usize, &'d Node)> {
@@ -203,33 +222,6 @@ impl<'d> Inside<'d> {
             Some((index, node))
         })
     }
-
-    /// Whether a member occurs twice. Whoever wrote the text chose how many there are.
-    fn repeat(self) -> bool {
-        /// So many are sooner compared with each other than sorted.
-        const FEW: usize = 32;
-        let Some(nodes) = self.document.nodes.get(self.start..self.end) else { return false };
-        if nodes.len() > FEW {
-            let mut seen = BTreeSet::new();
-            return !self.members().all(|(name, _)| seen.insert(name));
-        }
-        let mut seen = 0_u64;
-        self.nodes().any(|(index, node)| {
-            let name = self.document.piece(node.name);
-            let before = Self { end: index, ..self };
-            let mark = mark(name);
-            let may_be_before = seen & mark != 0;
-            seen |= mark;
-            may_be_before && before.get(name).is_some()
-        })
-    }
-}
-
-/// One of 64, which most names have for themselves.
-fn mark(name: &str) -> u64 {
-    let byte = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default());
-    let (first, last) = (byte(name.as_bytes().first()), byte(name.as_bytes().last()));
-    1_u64.rotate_left(first.wrapping_mul(7) ^ last)
 }
 
 impl Node {
@@ -249,8 +241,8 @@ impl Serialize for Value<'_> {
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Number(number) => number.serialize(serializer),
             Self::String(text) => serializer.serialize_str(text),
-            Self::Array(items) => serializer.collect_seq(items.items()),
-            Self::Object(members) => serializer.collect_map(members.members()),
+            Self::Array(items) => serializer.collect_seq(items.iter()),
+            Self::Object(members) => serializer.collect_map(members.iter()),
         }
     }
 }
@@ -339,15 +331,50 @@ impl<'de> Visitor<'de> for Next<'_> {
         let Self { document, name } = self;
         let start = document.nodes.len();
         document.next(name).put(Content::Null);
+        let mut names = Names::default();
         while let Some(name) = members.next_key_seed(Name(document))? {
+            if !names.is_new(document, start, name) {
+                return Err(de::Error::custom("a member occurs twice"));
+            }
             members.next_value_seed(document.next(name))?;
         }
         close(document, start, Content::Object);
-        match document.value(start).as_object().is_some_and(Inside::repeat) {
-            true => Err(de::Error::custom("a member occurs twice")),
-            false => Ok(()),
-        }
+        Ok(())
     }
+}
+
+/// The names of an object that is being read. Whoever wrote the text chose how many there are.
+#[derive(Default)]
+struct Names {
+    /// The marks of a few.
+    marks: u64,
+    /// Many.
+    sorted: Option<BTreeSet<String>>,
+}
+
+impl Names {
+    /// Whether the object that begins at `start` has not had this name.
+    fn is_new(&mut self, document: &Document, start: usize, name: Span) -> bool {
+        /// So many are sooner looked through than sorted.
+        const FEW: usize = 32;
+        let (name, before) = (document.piece(name), document.inside(start, document.nodes.len()));
+        let is_many = before.end.saturating_sub(before.start) > FEW;
+        if is_many || self.sorted.is_some() {
+            let all_before = || one_by_one(Members(before).iter().map(|(name, _)| name.to_owned()));
+            return self.sorted.get_or_insert_with(all_before).insert(name.to_owned());
+        }
+        let mark = mark(name);
+        let may_be_known = self.marks & mark != 0;
+        self.marks |= mark;
+        !may_be_known || before.find(name).is_none()
+    }
+}
+
+/// One of 64, which most names have for themselves.
+fn mark(name: &str) -> u64 {
+    let byte = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default());
+    let (first, last) = (byte(name.as_bytes().first()), byte(name.as_bytes().last()));
+    1_u64.rotate_left(first.wrapping_mul(7) ^ last)
 }
 
 /// The next member's name.
@@ -392,7 +419,7 @@ mod tests {
             assert_eq!(again, serde_json::from_str::<serde_json::Value>(text).unwrap());
         }
         let document = Document::parse(br#"{"b":[{"a":1}],"a":2,"c":3}"#).unwrap();
-        let names: Vec<_> = document.as_object().unwrap().members().map(|(name, _)| name).collect();
+        let names: Vec<_> = document.as_object().unwrap().iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["b", "a", "c"]);
     }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::Rejection;
-use crate::json::{Document, Inside, Value};
+use crate::json::document::{Document, Members, Value};
 use crate::time::UnixTime;
 
 /// The claims of a token (RFC 7519, section 4). There is no `Debug` for them: they are about people.
@@ -31,7 +31,7 @@ impl Claims {
         let issuer_is_text = members.get("iss").is_none_or(|issuer| issuer.as_str().is_some());
         let audience_is_text = match members.get("aud") {
             None | Some(Value::String(_)) => true,
-            Some(Value::Array(items)) => items.items().all(|item| item.as_str().is_some()),
+            Some(Value::Array(items)) => items.iter().all(|item| item.as_str().is_some()),
             Some(_) => false,
         };
         if !issuer_is_text || !audience_is_text {
@@ -49,7 +49,7 @@ impl Claims {
     /// `aud`: none, one or several, compared as they are (RFC 7519, section 4.1.3).
     pub fn audiences(&self) -> Vec<&str> {
         match self.get("aud") {
-            Some(Value::Array(audiences)) => audiences.items().filter_map(Value::as_str).collect(),
+            Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).collect(),
             one => one.and_then(Value::as_str).into_iter().collect(),
         }
     }
@@ -98,7 +98,7 @@ impl Claims {
 }
 
 /// A `NumericDate` may have a fraction, but not a sign (RFC 7519, section 2).
-fn numeric_date(members: Inside<'_>, name: &str) -> Result<Option<f64>, Rejection> {
+fn numeric_date(members: Members<'_>, name: &str) -> Result<Option<f64>, Rejection> {
     match members.get(name) {
         None => Ok(None),
         Some(Value::Number(number)) => {

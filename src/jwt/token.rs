@@ -1,5 +1,5 @@
 use super::{Algorithm, Claims, Rejection, SymmetricKey, Verifier, base64url};
-use crate::json::Document;
+use crate::json::document::Document;
 
 /// The largest token that is read.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;

@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use super::{Definition, SharedKeys, Version};
 use crate::guid::is_guid;
-use crate::json::Value;
+use crate::json::document::Value;
 use crate::jwt::{Claims, Rejection};
 
 /// The tenant of personal Microsoft accounts, which belongs to no organisation.

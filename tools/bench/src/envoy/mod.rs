@@ -27,7 +27,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5)]
     starts: usize,
     /// How often each contestant has its turn of a second, in each of these Envoys
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 25)]
     turns: usize,
     /// These alone, and Envoy without a filter
     #[arg(long, value_delimiter = ',')]
