@@ -7,7 +7,7 @@ pub mod document;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 
 use crate::collect::one_by_one;
@@ -99,19 +99,6 @@ impl From<Value<'_>> for Json {
             Value::Object(members) => Self::Object(one_by_one(
                 members.iter().map(|(name, value)| (name.to_owned(), Self::from(value))),
             )),
-        }
-    }
-}
-
-impl Serialize for Json {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Null => serializer.serialize_unit(),
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Number(number) => number.serialize(serializer),
-            Self::String(text) => serializer.serialize_str(text),
-            Self::Array(items) => serializer.collect_seq(items),
-            Self::Object(members) => serializer.collect_map(members),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::Malformed;
 use crate::collect::one_by_one;
 
 /// A JSON text, each of whose objects has each of its members once.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Document {
     /// All names and strings, one behind the other.
     text: String,
@@ -20,7 +20,6 @@ pub struct Document {
     nodes: Vec<Node>,
 }
 
-#[derive(Clone)]
 struct Node {
     /// In an object, the member's.
     name: Span,
@@ -34,7 +33,6 @@ struct Span {
     end: usize,
 }
 
-#[derive(Clone)]
 enum Content {
     Null,
     Bool(bool),
